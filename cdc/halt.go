@@ -1,0 +1,38 @@
+package cdc
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Halt is an error that stops a stage until a person decides: what is wrong
+// will not mend itself, and going on would lose or invent data. Code is stable,
+// has a page (`chartwire explain CODE`), and is what alerts match on.
+type Halt struct {
+	Code string // such as "binlog-purged"
+	Text string // what happened, where, and the choices; never a row's values
+	Err  error  // the cause, if another error is
+}
+
+func (h *Halt) Error() string {
+	if h.Err != nil {
+		return fmt.Sprintf("%s: %s: %v", h.Code, h.Text, h.Err)
+	}
+	return h.Code + ": " + h.Text
+}
+
+func (h *Halt) Unwrap() error { return h.Err }
+
+// Haltf makes a Halt from a format.
+func Haltf(code, format string, args ...any) *Halt {
+	return &Halt{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// HaltCode returns the code of the Halt in err's chain, or "".
+func HaltCode(err error) string {
+	var h *Halt
+	if errors.As(err, &h) {
+		return h.Code
+	}
+	return ""
+}

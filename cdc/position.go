@@ -1,0 +1,44 @@
+package cdc
+
+import (
+	"fmt"
+	"time"
+)
+
+// Position is a place between two transactions of a source's log, with what is
+// needed to recognise the log again: the server it was read from and a
+// fingerprint of the last event before it.
+type Position struct {
+	// GTID is the executed set (MySQL) or the list of last ids per domain
+	// (MariaDB) up to the place; empty where the source runs without.
+	GTID string `json:"gtid,omitempty"`
+	// File and Offset are the place in the log of Server.
+	File   string `json:"file,omitempty"`
+	Offset uint64 `json:"offset,omitempty"`
+	// Server identifies the server that File and Offset belong to.
+	Server string `json:"server,omitempty"`
+	// Last is the fingerprint of the last transaction before the place.
+	Last Fingerprint `json:"fingerprint,omitzero"`
+}
+
+// Fingerprint is what a replica preserves of a transaction: enough to tell
+// whether two logs hold the same one under the same name.
+type Fingerprint struct {
+	GTID  string    `json:"gtid,omitempty"`
+	Time  time.Time `json:"time,omitzero"`
+	Table string    `json:"table,omitempty"`
+	Sum   uint64    `json:"sum,omitempty"` // checksum of the row images
+}
+
+// IsZero reports whether the position is empty: nothing was ever read.
+func (p Position) IsZero() bool { return p.GTID == "" && p.File == "" }
+
+func (p Position) String() string {
+	switch {
+	case p.GTID != "":
+		return "gtid:" + p.GTID
+	case p.File != "":
+		return fmt.Sprintf("file:%s:%d", p.File, p.Offset)
+	}
+	return "start"
+}

@@ -1,0 +1,20 @@
+package cdc
+
+import (
+	"context"
+	"iter"
+)
+
+// Resume is all that a source needs to go on where another left off: what
+// capture read from its newest cut. The zero Resume is a first start.
+type Resume struct {
+	Checkpoint Checkpoint
+	Loads      map[TableID]Load
+}
+
+// Stream yields the transactions of a source from r on, without end, until ctx
+// ends or the consumer breaks. A non-nil error is the last thing it yields: a
+// [*Halt] when a person must decide, otherwise a fault that survived the
+// source's own reconnects. The Txn and everything in it are valid until the
+// next one is asked for. One caller at a time.
+type Stream func(ctx context.Context, r Resume) iter.Seq2[*Txn, error]
