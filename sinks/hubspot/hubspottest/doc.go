@@ -1,0 +1,2 @@
+// Package hubspottest is HubSpot as an HTTP server, for tests and the demo.
+package hubspottest
