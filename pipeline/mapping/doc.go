@@ -1,0 +1,51 @@
+// Package mapping compiles field maps and rules and evaluates them: rows in,
+// mutations out. It is pure: no clock, no network, no state. The language is
+// described in schemas/maps/LANGUAGE.md.
+//
+// # Compiling
+//
+//	program, err := mapping.Compile(files, mapping.Env{
+//		Sources: []mapping.Source{{Name: "om", Zone: zone}},
+//		Tables:  tables,                     // what the databases have
+//		Objects: map[string]*hubspot.Schema{"hubspot": live},
+//	})
+//
+// An error is a [Problems]: everything wrong in all files, each with file, line
+// and column, what is wrong and what would be right. What compiles does not
+// fail when it runs: a value that cannot be mapped is a [Refusal] of that one
+// property, never an error of the record.
+//
+// A map file names a source by its name or its kind; it becomes one [Map] for
+// each source that fits.
+//
+// # Evaluating
+//
+// A [Map] makes evaluators, one per goroutine. An [Evaluator] takes an [Input],
+// the entity's row as it is now and as it was last mapped, and gives an
+// [Output]: presence, the mutation, and a [Verdict] for each rule.
+//
+//	ev := m.Evaluator()
+//	out, err := ev.Eval(&mapping.Input{Key: key, Table: table, After: after, Before: last, …})
+//	if out.Mutation != nil { out.Mutation.Version = …; out.Mutation.Flow = … }
+//	for i, v := range out.Verdicts {
+//		// latch of (v.Rule.Name, v.Once) decides
+//		if fires { for _, m := range out.Fire(i, n) { … } }
+//	}
+//
+// Who sets what in a mutation: mapping sets Sink, Map, Record, Existence,
+// Properties, Lane, Due, Commit, Reason and Origin. Map (the stage) sets Flow
+// and Version, takes out write-once properties that were written before
+// ([Output.Once]), and holds latches, firings and versions in its state.
+//
+// # What holds
+//
+//   - Before is the row as it was last mapped, not the image before the last of
+//     several changes within a cut: what is unchanged against it was already sent.
+//   - Unknown is not null. A column that the row's table version does not have,
+//     or that Input.Unknown names, makes what reads it unknown: a property is
+//     omitted, a rule's verdict is Unknown, and an entity whose `where` is
+//     unknown is left alone.
+//   - Nothing an Output holds aliases the rows or the evaluator, except Verdicts
+//     and Fire, which are valid until the next Eval.
+//   - Row values are in no error, no Refusal and no Problem.
+package mapping
