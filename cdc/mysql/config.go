@@ -1,0 +1,132 @@
+package mysql
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"chartwire/cdc"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The defaults of Config.
+const (
+	DefaultHeartbeat = 500 * time.Millisecond
+	DefaultPatience  = 5 * time.Minute
+	DefaultPiece     = 4 << 20
+	DefaultChunkRows = 2000
+)
+
+// Config says which server to read, as whom, and what of it.
+type Config struct {
+	// Name is the source's name in the configuration and in topics.
+	Name string
+	// Addr is host:port, or the path of a Unix socket.
+	Addr     string
+	User     string
+	Password string
+	// TLS is nil for a plain connection. See TLS.
+	TLS *tls.Config
+
+	// Selections are the tables and columns to read.
+	Selections []cdc.Selection
+
+	// ServerID is what the server knows this reader by. It must differ from
+	// that of every server and reader of the same primary; zero means a random
+	// one from the upper half, new with every Source.
+	ServerID uint32
+
+	// Heartbeat is how often the server says that it has nothing to say; at
+	// most a second, because the age of the newest one is what health is
+	// measured by.
+	Heartbeat time.Duration
+	// Patience is how long the server may be out of reach before the stream
+	// ends with an error; its caller then starts over, or lets another try.
+	Patience time.Duration
+	// Piece is the size in bytes from which on a transaction is given in
+	// pieces.
+	Piece int
+
+	Snapshot Snapshot
+
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Snapshot says how tables are read that are not loaded yet.
+type Snapshot struct {
+	// ChunkRows is the number of rows of one SELECT at the start of a table;
+	// it adapts so that a chunk stays below Config.Piece bytes.
+	ChunkRows int
+	// Pause is the wait between two chunks, to spare the server.
+	Pause time.Duration
+}
+
+func (c *Config) setDefaults() {
+	if c.Heartbeat == 0 {
+		c.Heartbeat = DefaultHeartbeat
+	}
+	if c.Patience == 0 {
+		c.Patience = DefaultPatience
+	}
+	if c.Piece == 0 {
+		c.Piece = DefaultPiece
+	}
+	if c.Snapshot.ChunkRows == 0 {
+		c.Snapshot.ChunkRows = DefaultChunkRows
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+}
+
+// validate names everything that is wrong at once.
+func (c *Config) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Name == "" {
+		bad("the source has no name")
+	}
+	if !strings.HasPrefix(c.Addr, "/") {
+		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+			bad("address %q is not host:port", c.Addr)
+		}
+	}
+	if c.User == "" {
+		bad("the source has no user")
+	}
+	if len(c.Selections) == 0 {
+		bad("no table is selected")
+	}
+	seen := map[cdc.TableID]bool{}
+	for _, s := range c.Selections {
+		if s.Table.Database == "" || s.Table.Name == "" {
+			bad("selection %q lacks a database or a table", s.Table)
+		}
+		if seen[s.Table] {
+			bad("table %s is selected twice", s.Table)
+		}
+		seen[s.Table] = true
+	}
+	if c.Heartbeat < 50*time.Millisecond || c.Heartbeat > time.Second {
+		bad("heartbeat %s is not between 50ms and 1s: health is the age of the newest one", c.Heartbeat)
+	}
+	if c.Piece < 64<<10 {
+		bad("piece %d is below 65536 bytes: every piece costs a record of progress", c.Piece)
+	}
+	if c.Snapshot.ChunkRows < 1 {
+		bad("chunk of %d rows is empty", c.Snapshot.ChunkRows)
+	}
+	if c.Snapshot.Pause < 0 {
+		bad("pause %s is negative", c.Snapshot.Pause)
+	}
+	return errors.Join(errs...)
+}
