@@ -1,0 +1,35 @@
+# Everything a newcomer needs. Each target installs or starts what it lacks.
+
+GO ?= go
+SERVERS ?= mariadb mysql kafka registry
+
+.PHONY: help build demo test test-short servers bench fuzz lint
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/chartwire
+	$(GO) build -o bin/chartwire ./cmd/chartwire
+
+demo: build ## the whole road on this machine: KEEP=1 leaves it running, BREAK=1 breaks it on the way
+	./integration/servers/install.sh mariadb
+	./bin/chartwire demo $(if $(KEEP),--keep) $(if $(BREAK),--break)
+
+servers: ## installs the servers that the tests run against
+	./integration/servers/install.sh $(SERVERS)
+
+test: servers lint ## all tests, race detector on, against real servers
+	$(GO) test -race -timeout 30m ./...
+
+test-short: ## the tests that need nothing but Go
+	$(GO) test -short ./...
+
+lint: ## formatting and vet
+	@test -z "$$(gofmt -l cdc sinks schemas pipeline cmd integration)" || { gofmt -l cdc sinks schemas pipeline cmd integration; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+
+bench: servers ## the benchmarks of README, side by side in one run
+	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 60m ./...
+
+fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)
+	./integration/fuzz.sh $(or $(FUZZTIME),30s)

@@ -1,0 +1,116 @@
+#!/bin/sh
+# Installs what the tests and the demo need and the machine has not:
+#
+#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker ...
+#
+# Everything but Debian's packages goes to $CHARTWIRE_CACHE (default
+# ~/.cache/chartwire) and is reused. Safe to run again; says what it found.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${CHARTWIRE_CACHE:-$HOME/.cache/chartwire}
+mkdir -p "$cache"
+
+KAFKA=4.1.1 KAFKA_LOG4J=2.24.3
+KAFKA39=3.9.1
+REGISTRY=3.0.9 # the newest that runs on JDK 17
+
+say() { echo "install: $*" >&2; }
+
+apt_updated=
+apt() {
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+		{ say "missing: $*; install it by your system's package manager and run this again"; exit 1; }
+	[ -n "$apt_updated" ] || { apt-get update -q >&2; apt_updated=1; }
+	say "installing $*"
+	DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+}
+
+need() { command -v "$1" >/dev/null || apt "$2"; }
+
+need_java() {
+	need java openjdk-17-jre-headless
+	need mvn maven
+}
+
+# fetch NAME: run a step into a fresh folder and move it in place when whole.
+once() {
+	[ -e "$cache/$1/.done" ] && { say "$1: there already"; return 1; }
+	rm -rf "$cache/$1" "$cache/$1.part"
+	mkdir -p "$cache/$1.part"
+}
+finish() {
+	touch "$cache/$1.part/.done"
+	mv "$cache/$1.part" "$cache/$1"
+	say "$1: ready"
+}
+
+mariadb() {
+	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || apt mariadb-server-core mariadb-client-core
+	say "mariadb: $(/usr/sbin/mariadbd --version 2>/dev/null | cut -c1-60)"
+}
+
+# The newer servers are unpacked beside the system, not installed into it.
+unpack() { # NAME PACKAGES
+	once "$1" || return 0
+	need mmdebstrap mmdebstrap
+	mirror=$(sed -nE 's/^(URIs: *|deb (\[[^]]*\] )?)(https?:[^ ]*).*/\3/p' \
+		/etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -vE 'security|snapshot|updates' | head -n 1)
+	[ -n "$mirror" ] || { say "no Debian archive among the sources of apt: $1 is left out"; exit 1; }
+	mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+		--include="$2,dash,coreutils,base-files" sid "$cache/$1.part/root" "$mirror" >&2
+	finish "$1"
+}
+
+mysql() {
+	unpack mysql mysql-server-core,mysql-client-core
+	say "mysql: $("$here/run.sh" "$cache/mysql/root" mysqld --version 2>/dev/null | cut -c1-90)"
+}
+
+mariadb_new() {
+	unpack mariadb-new mariadb-server-core
+	say "mariadb-new: $("$here/run.sh" "$cache/mariadb-new/root" mariadbd --version 2>/dev/null | cut -c1-90)"
+}
+
+jars() { # NAME VERSION LOG4J-OR-EMPTY
+	once "$1" || return 0
+	need_java
+	d=$cache/$1.part
+	log4j=
+	[ -z "$3" ] || log4j="<dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>$3</version></dependency>"
+	cat >"$d/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>chartwire</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$2</version></dependency>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>$2</version></dependency>
+$log4j</dependencies></project>
+POM
+	(cd "$d" && mvn -q -B dependency:copy-dependencies -DoutputDirectory="$d/lib" >&2)
+	cp "$here/log4j2.xml" "$here/log4j.properties" "$d/"
+	finish "$1"
+}
+
+registry() {
+	once registry || return 0
+	need_java
+	d=$cache/registry.part
+	(cd "$d" && mvn -q -B dependency:copy -Dartifact="io.apicurio:apicurio-registry-app:$REGISTRY:tar.gz:all" -DoutputDirectory="$d" >&2)
+	tar -C "$d" -xzf "$d"/*.tar.gz && rm "$d"/*.tar.gz
+	finish registry
+}
+
+docker() { need dockerd docker.io; }
+
+[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker ..."; exit 2; }
+for what in "$@"; do
+	case $what in
+	mariadb) mariadb ;;
+	mysql) mysql ;;
+	mariadb-new) mariadb_new ;;
+	kafka) jars kafka "$KAFKA" "$KAFKA_LOG4J" ;;
+	kafka39) jars kafka39 "$KAFKA39" "" ;;
+	registry) registry ;;
+	docker) docker ;;
+	*) say "unknown: $what"; exit 2 ;;
+	esac
+done
