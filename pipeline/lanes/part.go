@@ -1,0 +1,199 @@
+package lanes
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"chartwire/sinks"
+)
+
+// Ref says where a mutation was read: completing it lets its offset pass.
+type Ref struct {
+	Partition int // the reader's own number of the topic's partition
+	Offset    int64
+}
+
+// Head is what the values of one mutation have in common.
+type Head struct {
+	Flow    string
+	Map     string
+	Version int64
+	Commit  time.Time
+	Reason  string
+	Origin  []sinks.Origin
+}
+
+// Value is a property that waits, and the mutation it came from.
+type Value struct {
+	sinks.Property
+	From *Head
+	// Retry says that a person asked for it: a value once refused is sent.
+	Retry bool
+}
+
+// Link is an association that waits, and the mutation it came from.
+type Link struct {
+	sinks.Link
+	From *Head
+}
+
+// Arrival is one mutation as it was read.
+type Arrival struct {
+	Mutation *sinks.Mutation
+	Ref      Ref
+	Lane     sinks.Lane // of the topic it was read from
+	Doubt    bool       // a holder before this one may have sent it
+	// NotBefore keeps all but the safety part back: what is in doubt waits
+	// until the old holder's calls must have ended.
+	NotBefore time.Time
+	// Rest is the lane of what is not a safety property, of an arrival in the
+	// safety lane, and RestDue its deadline.
+	Rest    sinks.Lane
+	RestDue time.Time
+}
+
+// Item is an arrival that is not complete.
+type Item struct {
+	Ref    Ref
+	Commit time.Time
+	Lane   sinks.Lane // whose window it is charged to
+	rec    *Record
+	parts  int8 // parts that hold it
+	bytes  int  // charged
+	record bool // charged
+}
+
+// Part is what one flow wants of one record, in one lane, coalesced.
+type Part struct {
+	Flow      string
+	Lane      sinks.Lane
+	Due       time.Time // zero: no deadline
+	NotBefore time.Time
+	Doubt     bool
+	Attempts  int // calls that ended without an answer to this record
+	// Existence is that of the newest mutation, Head.
+	Existence sinks.Existence
+	Head      *Head
+	Values    []Value // by name
+	Links     []Link
+	Items     []*Item
+
+	safety bool
+	rec    *Record
+	seq    int64 // arrival order of its oldest item
+	bytes  int
+	heap   *parts // that it is in, or nil
+	index  int
+}
+
+// Record is one record of the destination with all that waits for it.
+type Record struct {
+	ID    sinks.Record
+	key   string
+	parts []*Part
+	air   []*Part
+}
+
+// Call is what the call in the air, or about to be, holds of the record.
+func (r *Record) Call() []*Part { return r.air }
+
+// Doubt reports whether anything that waits for the record, or is in the air,
+// is in doubt.
+func (r *Record) Doubt() bool {
+	in := func(p *Part) bool { return p.Doubt }
+	return slices.ContainsFunc(r.parts, in) || slices.ContainsFunc(r.air, in)
+}
+
+// overhead is charged for an arrival beside its values: the item, its place in
+// the ledger, the slices that hold it.
+const overhead = 128
+
+func size(p sinks.Property) int { return len(p.Name) + len(p.Value) + 96 }
+
+// merge takes what is newer in the mutation's half into the part and returns
+// by how many bytes it grew.
+func (p *Part) merge(h *Head, e sinks.Existence, values []sinks.Property, links []sinks.Link) int {
+	before := p.bytes
+	if p.Head == nil || h.Version >= p.Head.Version {
+		p.Head, p.Existence = h, e
+	}
+	p.Values = slices.Grow(p.Values, len(values))
+	for _, v := range values {
+		p.put(Value{v, h, h.Reason == "retry"})
+	}
+	for _, l := range links {
+		p.link(Link{l, h})
+	}
+	return p.bytes - before
+}
+
+func (p *Part) put(v Value) {
+	i, found := slices.BinarySearchFunc(p.Values, v.Name, func(v Value, name string) int {
+		return strings.Compare(v.Name, name)
+	})
+	switch {
+	case !found:
+		p.Values = slices.Insert(p.Values, i, v)
+		p.bytes += size(v.Property)
+	case v.From.Version >= p.Values[i].From.Version:
+		p.bytes += size(v.Property) - size(p.Values[i].Property)
+		v.Retry = v.Retry || p.Values[i].Retry
+		p.Values[i] = v
+	}
+}
+
+func (p *Part) link(l Link) {
+	for i, o := range p.Links {
+		if o.To == l.To && o.Label == l.Label {
+			if l.From.Version >= o.From.Version {
+				p.Links[i] = l
+			}
+			return
+		}
+	}
+	p.Links = append(p.Links, l)
+	p.bytes += len(l.To.ID()) + len(l.Label) + 96
+}
+
+// absorb takes over another part of the same record, flow and half: one that
+// comes back from a call, with what arrived meanwhile.
+func (p *Part) absorb(o *Part) {
+	if o.Head.Version >= p.Head.Version {
+		p.Head, p.Existence = o.Head, o.Existence
+	}
+	for _, v := range o.Values {
+		p.put(v)
+	}
+	for _, l := range o.Links {
+		p.link(l)
+	}
+	p.Items = append(p.Items, o.Items...)
+	p.Lane, p.Due = min(p.Lane, o.Lane), earlier(p.Due, o.Due)
+	p.Doubt = p.Doubt || o.Doubt
+	p.Attempts = max(p.Attempts, o.Attempts)
+	p.seq = min(p.seq, o.seq)
+	if o.NotBefore.After(p.NotBefore) {
+		p.NotBefore = o.NotBefore
+	}
+}
+
+// earlier is the earlier deadline, zero being none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// split tells the safety properties from the others.
+func split(ps []sinks.Property) (safety, rest []sinks.Property) {
+	for _, p := range ps {
+		if p.Lane == sinks.Safety {
+			safety = append(safety, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return safety, rest
+}
