@@ -2,10 +2,15 @@ package lease
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"sync"
 	"time"
 
+	"chartwire/cdc"
 	"chartwire/pipeline/broker"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,9 +24,13 @@ const (
 	// Renewal is how long a holder without work waits between two renewals:
 	// less than the 300 ms that are promised, so that a slow commit keeps it.
 	Renewal = 250 * time.Millisecond
+	// initTimeout bounds taking over: a first transactional id makes the
+	// cluster create its state topic.
+	initTimeout = 15 * time.Second
 )
 
-// ErrLost is the cause of the end of a work's context when the lease is lost.
+// ErrLost is in the chain of a Commit that failed, and the cause of the end of
+// work's context when the lease is lost.
 var ErrLost = errors.New("the lease is lost")
 
 // Options says which lease, and as whom.
@@ -37,6 +46,8 @@ type Options struct {
 	Metrics     prometheus.Registerer // nil: none
 }
 
+func (o Options) id() string { return o.Prefix + "." + o.Stage + "." + o.Name }
+
 // Run stands by for the lease, takes it when nobody holds it, and calls work
 // while it is held. It ends when ctx ends (nil), when work returns nil or a
 // [*cdc.Halt] (which it returns), or when the lease is refused (a [*cdc.Halt]
@@ -50,38 +61,171 @@ type Options struct {
 // [context.WithoutCancel]; when it returns, the lease is given back, so that a
 // standby takes over at once.
 func Run(ctx context.Context, o Options, work func(ctx context.Context, p *Producer) error) error {
-	return errors.ErrUnsupported
+	l := newLease(o)
+	defer l.metrics.unregister()
+	wait := backoff{}
+	for ctx.Err() == nil {
+		err := l.term(ctx, work)
+		var halt *cdc.Halt
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &halt):
+			return err
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrLost):
+			l.log.Warn("lease lost, standing by again", "err", err)
+			l.metrics.losses.Inc()
+			wait = backoff{}
+			continue
+		}
+		d := wait.next()
+		l.log.Error("stage failed", "err", err, "retry_in", d)
+		select {
+		case <-ctx.Done():
+		case <-time.After(d):
+		}
+	}
+	return nil
 }
 
-// Producer writes the records of a stage, a Kafka transaction at a time.
-//
-// Produce, Buffered, Commit and Abort are for one goroutine at a time; Until is
-// for any. Records are kept until Commit and sent then, so that no transaction
-// is open for longer than sending takes: the caller bounds their bytes (by
-// Buffered; 16 MiB is plenty).
-type Producer struct{}
+// lease is one process's wish to hold one.
+type lease struct {
+	Options
+	topic   string
+	log     *slog.Logger
+	metrics *metrics
+	me      claim
+	ensured bool
+}
 
-// Produce adds records to the next transaction. Their Topic and Partition must
-// be set, and neither they nor what they point to may be changed until Commit
-// returned.
-func (p *Producer) Produce(recs ...*kgo.Record) {}
+func newLease(o Options) *lease {
+	log := o.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	host, _ := os.Hostname()
+	return &lease{
+		Options: o,
+		topic:   o.Prefix + ".lease." + o.Stage + "." + o.Name,
+		log:     log.With("lease", o.Stage+"."+o.Name),
+		metrics: newMetrics(o),
+		me:      claim{Holder: rand.Text(), Host: fmt.Sprintf("%s/%d", host, os.Getpid()), Fingerprint: o.Fingerprint},
+	}
+}
 
-// Buffered gives the bytes of the records produced since the last Commit.
-func (p *Producer) Buffered() int { return 0 }
+// term is one stand-by and what follows it: nil when ctx or the work ended.
+func (l *lease) term(ctx context.Context, work func(context.Context, *Producer) error) error {
+	if err := l.ensure(ctx); err != nil {
+		return err
+	}
+	seen, err := l.standBy(ctx)
+	if err != nil {
+		return err
+	}
+	cl, err := l.Connection.Client(
+		kgo.TransactionalID(l.id()),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.ProducerLinger(time.Millisecond), // what one transaction brings goes out together
+		kgo.MaxBufferedRecords(1<<21),        // they are in memory anyway
+	)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	p, err := l.take(ctx, cl, seen)
+	if err != nil {
+		return err
+	}
+	l.metrics.held.Set(1)
+	defer l.metrics.held.Set(0)
+	return l.hold(ctx, p, work)
+}
 
-// Commit sends what was produced as one transaction, and returns when the
-// brokers have committed it. Without records it does nothing.
-//
-// After an error the holder is no longer valid: what was produced may be
-// committed or not, work must return (the error, or any), and is called again
-// with another Producer once that is known. The end of ctx is only looked at
-// before the transaction begins; from then on it takes what it takes.
-func (p *Producer) Commit(ctx context.Context) error { return errors.ErrUnsupported }
+func (l *lease) ensure(ctx context.Context) error {
+	if l.ensured {
+		return nil
+	}
+	cl, err := l.Connection.Client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, initTimeout)
+	defer cancel()
+	if err := broker.EnsureTopics(ctx, cl, l.Connection, broker.Lease(l.topic)); err != nil {
+		return broker.Denied(err)
+	}
+	l.ensured = true
+	return nil
+}
 
-// Abort forgets what was produced since the last Commit.
-func (p *Producer) Abort() {}
+// take fences whoever held the lease and writes the first renewal.
+func (l *lease) take(ctx context.Context, cl *kgo.Client, seen int64) (*Producer, error) {
+	ctx, cancel := context.WithTimeout(ctx, initTimeout)
+	defer cancel()
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		return nil, broker.Denied(fmt.Errorf("initialising %s: %w", l.id(), err))
+	}
+	// The old holder may have had a renewal acknowledged between our last look
+	// and its end just now. Then it does not know yet, and owns the stage for
+	// another term.
+	last, _, err := l.last(ctx, seen)
+	if err != nil {
+		return nil, err
+	}
+	p := &Producer{cl: cl, metrics: l.metrics, lost: func(error) {}, renewal: l.renewal(held)}
+	p.renewed.Store(new(time.Time))
+	if err := p.renewIf(0); err != nil {
+		return nil, err
+	}
+	for owned := time.Now().Add(Term); last.State == held && last.Holder != l.me.Holder && time.Now().Before(owned); {
+		time.Sleep(Renewal)
+		if err := p.renewIf(0); err != nil {
+			return nil, err
+		}
+	}
+	l.log.Info("lease taken")
+	l.metrics.takeovers.Inc()
+	return p, nil
+}
 
-// Until is when the stage stops being ours unless another renewal is
-// acknowledged. A call outside Kafka must not start after it. It has a
-// monotonic reading: compare it with time.Now().
-func (p *Producer) Until() time.Time { return time.Time{} }
+// hold runs work, keeps the lease meanwhile and gives it back.
+func (l *lease) hold(ctx context.Context, p *Producer, work func(context.Context, *Producer) error) error {
+	wctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.mu.Lock()
+	p.lost = cancel
+	p.mu.Unlock()
+
+	rctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { p.renew(rctx) })
+	err := work(wctx, p)
+	stop()
+	wg.Wait()
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		var halt *cdc.Halt
+		if errors.As(err, &halt) {
+			return err
+		}
+		return p.err
+	}
+	p.renewal = l.renewal(released)
+	if rerr := p.transact(nil, true); rerr != nil {
+		l.log.Warn("giving back the lease", "err", rerr)
+	}
+	return err
+}
+
+// backoff is the wait before another try: half a second, doubled up to 30 s.
+type backoff struct{ last time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, 500*time.Millisecond), 30*time.Second)
+	return b.last
+}

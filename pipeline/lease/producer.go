@@ -1,0 +1,180 @@
+package lease
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/broker"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// commitTimeout bounds a transaction: long enough for a cluster to elect
+	// another leader or coordinator. The lease may be over before; then a
+	// standby fences us and the commit fails, or nobody was there and it holds.
+	commitTimeout = 12 * time.Second
+	// transactionTimeout is after which the cluster ends the transaction of a
+	// holder that died, if no standby did before.
+	transactionTimeout = 15 * time.Second
+	// along is the age of the last renewal from which on a transaction of
+	// records carries another: one more partition costs its commit something.
+	along = 120 * time.Millisecond
+	// overhead is room left in [broker.MaxRecordBytes] for headers and framing.
+	overhead = 16 << 10
+)
+
+// Producer writes the records of a stage, a Kafka transaction at a time.
+//
+// Produce, Buffered, Commit and Abort are for one goroutine at a time; Until is
+// for any. Records are kept until Commit and sent then, so that no transaction
+// is open for longer than sending takes: the caller bounds their bytes (by
+// Buffered; 16 MiB is plenty). While a Commit is under way the caller may
+// already make the next records, but not yet Produce them.
+type Producer struct {
+	cl      *kgo.Client
+	renewal *kgo.Record
+	metrics *metrics
+	lost    context.CancelCauseFunc // ends the context of work
+
+	recs  []*kgo.Record
+	bytes int
+
+	mu      sync.Mutex // held while a transaction is in the air
+	err     error      // why nothing more may be written
+	renewed atomic.Pointer[time.Time]
+}
+
+// Produce adds records to the next transaction. Their Topic and Partition must
+// be set, and neither they nor what they point to may be changed until Commit
+// returned.
+func (p *Producer) Produce(recs ...*kgo.Record) {
+	p.recs = append(p.recs, recs...)
+	for _, r := range recs {
+		p.bytes += len(r.Key) + len(r.Value)
+	}
+}
+
+// Buffered gives the bytes of the records produced since the last Commit.
+func (p *Producer) Buffered() int { return p.bytes }
+
+// Abort forgets what was produced since the last Commit.
+func (p *Producer) Abort() {
+	clear(p.recs)
+	p.recs, p.bytes = p.recs[:0], 0
+}
+
+// Commit sends what was produced as one transaction, and returns when the
+// brokers have committed it. Without records it does nothing.
+//
+// After an error the holder is no longer valid: what was produced may be
+// committed or not, work must return (the error, or any), and is called again
+// with another Producer once that is known. The end of ctx is only looked at
+// before the transaction begins; from then on it takes what it takes, at most
+// a bounded time.
+func (p *Producer) Commit(ctx context.Context) error {
+	if len(p.recs) == 0 {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("committing to Kafka: %w", err)
+	}
+	for _, r := range p.recs {
+		if n := len(r.Key) + len(r.Value); n > broker.MaxRecordBytes-overhead {
+			return cdc.Haltf("record-too-large", "a record of %d bytes for topic %s: at most %d fit", n, r.Topic, broker.MaxRecordBytes-overhead)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.transact(p.recs, time.Since(*p.renewed.Load()) >= along)
+	if err == nil {
+		p.Abort() // nothing is left to send
+	}
+	return err
+}
+
+// Until is when the stage stops being ours unless another renewal is
+// acknowledged. A call outside Kafka must not start after it. It has a
+// monotonic reading: compare it with time.Now().
+func (p *Producer) Until() time.Time { return p.renewed.Load().Add(Term) }
+
+// transact commits records, with a renewal if renew says so. The caller holds mu.
+func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
+	if p.err != nil {
+		return p.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	start := time.Now()
+	if err := p.send(ctx, recs, renew); err != nil {
+		p.err = fmt.Errorf("committing to Kafka: %w: %w", ErrLost, err)
+		p.lost(p.err)
+		return p.err
+	}
+	if renew {
+		p.renewed.Store(&start)
+	}
+	p.metrics.committed(time.Since(start))
+	return nil
+}
+
+func (p *Producer) send(ctx context.Context, recs []*kgo.Record, renew bool) error {
+	if err := p.cl.BeginTransaction(); err != nil {
+		return err
+	}
+	var first atomic.Pointer[error]
+	done := func(_ *kgo.Record, err error) {
+		if err != nil {
+			first.CompareAndSwap(nil, &err)
+		}
+	}
+	for _, r := range recs {
+		p.cl.Produce(ctx, r, done)
+	}
+	if renew {
+		// The client fills in a record that it sends: each renewal is another.
+		r := *p.renewal
+		p.cl.Produce(ctx, &r, done)
+	}
+	// Ending a transaction while records are in the air would leave them to
+	// the next one.
+	if err := p.cl.Flush(ctx); err != nil {
+		return fmt.Errorf("flushing: %w", err)
+	}
+	if err := first.Load(); err != nil {
+		return fmt.Errorf("producing: %w", *err)
+	}
+	if err := p.cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return fmt.Errorf("ending the transaction: %w", err)
+	}
+	return nil
+}
+
+// renew keeps the lease while work is idle, until ctx ends or it is lost.
+func (p *Producer) renew(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Until(p.renewed.Load().Add(Renewal))):
+		}
+		if err := p.renewIf(Renewal); err != nil {
+			return
+		}
+	}
+}
+
+// renewIf commits a renewal alone, unless one is younger than age: a
+// transaction of records may have carried it while we waited for its end.
+func (p *Producer) renewIf(age time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(*p.renewed.Load()) < age {
+		return nil
+	}
+	return p.transact(nil, true)
+}
