@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/schemas"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -99,6 +100,9 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, c Config, topics ...Topic
 	adm := kadm.NewClient(cl)
 	names := make([]string, len(topics))
 	for i, t := range topics {
+		if err := schemas.CheckTopic(t.Name); err != nil {
+			return cdc.Haltf("topic-name", "%v", err)
+		}
 		names[i] = t.Name
 	}
 	have, err := adm.ListTopics(ctx, names...)

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"chartwire/cdc"
 	"chartwire/pipeline/broker"
+	"chartwire/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,7 +38,7 @@ var ErrLost = errors.New("the lease is lost")
 // Options says which lease, and as whom.
 type Options struct {
 	Connection broker.Config
-	Prefix     string // of all topics of the installation
+	Topics     schemas.Topics
 	Stage      string // "capture", "map", "deliver"
 	Name       string // of the source, flow or sink
 	// Fingerprint identifies the configuration: processes with the same one
@@ -46,7 +48,12 @@ type Options struct {
 	Metrics     prometheus.Registerer // nil: none
 }
 
-func (o Options) id() string { return o.Prefix + "." + o.Stage + "." + o.Name }
+// topic is the lease's, and id the transactional id: the same without "lease".
+func (o Options) topic() string { return o.Topics.Lease(o.Stage, o.Name) }
+
+func (o Options) id() string {
+	return o.Topics.Prefix + strings.TrimPrefix(o.topic(), o.Topics.Prefix+".lease")
+}
 
 // Run stands by for the lease, takes it when nobody holds it, and calls work
 // while it is held. It ends when ctx ends (nil), when work returns nil or a
@@ -65,7 +72,11 @@ func Run(ctx context.Context, o Options, work func(ctx context.Context, p *Produ
 	defer l.metrics.unregister()
 	wait := backoff{}
 	for ctx.Err() == nil {
+		start := time.Now()
 		err := l.term(ctx, work)
+		if time.Since(start) > time.Minute {
+			wait = backoff{}
+		}
 		var halt *cdc.Halt
 		switch {
 		case err == nil:
@@ -75,13 +86,10 @@ func Run(ctx context.Context, o Options, work func(ctx context.Context, p *Produ
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrLost):
-			l.log.Warn("lease lost, standing by again", "err", err)
 			l.metrics.losses.Inc()
-			wait = backoff{}
-			continue
 		}
 		d := wait.next()
-		l.log.Error("stage failed", "err", err, "retry_in", d)
+		l.log.Error("stage stopped, standing by again", "err", err, "retry_in", d)
 		select {
 		case <-ctx.Done():
 		case <-time.After(d):
@@ -108,7 +116,7 @@ func newLease(o Options) *lease {
 	host, _ := os.Hostname()
 	return &lease{
 		Options: o,
-		topic:   o.Prefix + ".lease." + o.Stage + "." + o.Name,
+		topic:   o.topic(),
 		log:     log.With("lease", o.Stage+"."+o.Name),
 		metrics: newMetrics(o),
 		me:      claim{Holder: rand.Text(), Host: fmt.Sprintf("%s/%d", host, os.Getpid()), Fingerprint: o.Fingerprint},
@@ -222,10 +230,11 @@ func (l *lease) hold(ctx context.Context, p *Producer, work func(context.Context
 	return err
 }
 
-// backoff is the wait before another try: half a second, doubled up to 30 s.
+// backoff is the wait before another try: 50 ms after the first failure, since
+// most are over when they are seen, then doubled up to 30 s.
 type backoff struct{ last time.Duration }
 
 func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, 500*time.Millisecond), 30*time.Second)
+	b.last = min(max(2*b.last, 50*time.Millisecond), 30*time.Second)
 	return b.last
 }

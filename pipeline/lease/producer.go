@@ -111,7 +111,7 @@ func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
 	defer cancel()
 	start := time.Now()
 	if err := p.send(ctx, recs, renew); err != nil {
-		p.err = fmt.Errorf("committing to Kafka: %w: %w", ErrLost, err)
+		p.err = fmt.Errorf("committing to Kafka: %w: %w", ErrLost, broker.Denied(err))
 		p.lost(p.err)
 		return p.err
 	}

@@ -113,8 +113,8 @@ func (l *lease) watch(ctx context.Context, from int64) (int64, error) {
 			if c.free(l.me) {
 				return from, nil
 			}
-			if c.Fingerprint != l.Fingerprint {
-				return 0, l.refused(c)
+			if err := l.refuse(c); err != nil {
+				return 0, err
 			}
 			seen = time.Now()
 		}
@@ -129,12 +129,19 @@ func (l *lease) watch(ctx context.Context, from int64) (int64, error) {
 		if from = end; c.free(l.me) {
 			return end, nil
 		}
+		if err := l.refuse(c); err != nil {
+			return 0, err
+		}
 		seen = time.Now()
 	}
 }
 
-func (l *lease) refused(c claim) error {
+// refuse gives the halt if a living holder has another configuration.
+func (l *lease) refuse(c claim) error {
+	if c.Fingerprint == l.Fingerprint {
+		return nil
+	}
 	return cdc.Haltf("lease-refused", "%s %q under the prefix %q is run by %s with another configuration. "+
 		"Stop it first if this configuration is to replace it; give this installation another prefix if both are meant to run",
-		l.Stage, l.Name, l.Prefix, c.Host)
+		l.Stage, l.Name, l.Topics.Prefix, c.Host)
 }
