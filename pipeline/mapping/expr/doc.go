@@ -1,0 +1,27 @@
+// Package expr is the expression language of field maps: parsing, checking and
+// compiling to closures over the Avro bytes of a row. EXPRESSIONS.md in the
+// parent folder says why it is our own, with measurements.
+//
+//	ternary   = or [ "?" ternary ":" ternary ]
+//	or        = and { "or" and }
+//	and       = not { "and" not }
+//	not       = "not" not | compare
+//	compare   = sum [ op sum | [ "not" ] "in" list | "is" [ "not" ] "null" ]
+//	op        = "==" | "!=" | "<" | "<=" | ">" | ">="
+//	sum       = product { ( "+" | "-" ) product }
+//	product   = unary { "*" unary }
+//	unary     = "-" unary | primary
+//	primary   = number | text | "true" | "false" | "null" | path | call | "(" ternary ")"
+//	path      = name { "." name }
+//	call      = name "(" [ ternary { "," ternary } ] ")"
+//	list      = "[" literal { "," literal } "]"
+//
+// # What holds
+//
+//   - Every value is known, null or unknown. An operator with an unknown
+//     operand gives unknown, else with a null one null; `and` and `or` know
+//     better where one side decides.
+//   - What compiles does not fail: a text that is no number is null, not an error.
+//   - Decimals and integers are exact. A float (DOUBLE, FLOAT) meets only
+//     floats and literals until money() or round() makes a decimal of it.
+package expr
