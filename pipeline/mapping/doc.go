@@ -25,7 +25,7 @@
 // [Output]: presence, the mutation, and a [Verdict] for each rule.
 //
 //	ev := m.Evaluator()
-//	out, err := ev.Eval(&mapping.Input{Key: key, Table: table, After: after, Before: last, …})
+//	out, err := ev.Eval(&mapping.Input{Key: key, Schema: schema, After: after, Before: last, …})
 //	if out.Mutation != nil { out.Mutation.Version = …; out.Mutation.Flow = … }
 //	for i, v := range out.Verdicts {
 //		// latch of (v.Rule.Name, v.Once) decides

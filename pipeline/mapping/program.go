@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/schemas"
 	"chartwire/schemas/hubspot"
 	"chartwire/sinks"
 )
@@ -106,11 +107,12 @@ const (
 // Input is one entity as it is now and as it was last mapped.
 type Input struct {
 	Key string // the row's key, as in cdc.Change
-	// Table is the version that After was written with, nil if After is.
-	Table *cdc.Table
-	After cdc.Row // nil: the row is gone
-	// BeforeTable is the version that Before was written with.
-	BeforeTable *cdc.Table
+	// Schema is what After was written with, nil if After is.
+	Schema *schemas.RowSchema
+	After  cdc.Row // nil: the row is gone
+	// BeforeSchema is what Before was written with. An evaluator keeps what it
+	// learns of a schema by its pointer: keep one per schema id.
+	BeforeSchema *schemas.RowSchema
 	// Before is the row as last mapped. Nil: never mapped, or not known.
 	Before cdc.Row
 	// Mapped says that a record of this entity was written although Before
