@@ -1,0 +1,82 @@
+package shadow
+
+import (
+	"context"
+	"fmt"
+
+	"chartwire/pipeline/broker"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Identify gives the identity of a topic, by which a copy of it is known again.
+func Identify(ctx context.Context, cl *kgo.Client, topic string) (string, error) {
+	m, err := kadm.NewClient(cl).Metadata(ctx, topic)
+	if err != nil {
+		return "", fmt.Errorf("looking at topic %s: %w", topic, err)
+	}
+	t := m.Topics[topic]
+	if t.Err != nil {
+		return "", fmt.Errorf("looking at topic %s: %w", topic, t.Err)
+	}
+	return fmt.Sprintf("%s %s %s", m.Cluster, topic, t.ID), nil
+}
+
+// Refresh reads the topic from where the copy ends to its committed end. Only
+// then the copy may be used; whatever was put before is forgotten.
+func (s *Store) Refresh(ctx context.Context, c broker.Config, topic string) error {
+	s.dirty, s.taken = map[string]*Entry{}, nil
+	l := loader{s: s, batch: s.db.NewBatch()}
+	defer func() { l.batch.Close() }()
+	from := broker.Offsets{topic: {0: s.next}}
+	ends, err := broker.ScanFrom(ctx, c, from, l.add)
+	if err != nil {
+		return fmt.Errorf("reading the shadow: %w", err)
+	}
+	if end := ends[topic][0]; end > s.next {
+		return l.flush(end)
+	}
+	return nil
+}
+
+// loader gathers records into batches.
+type loader struct {
+	s        *Store
+	batch    *pebble.Batch
+	progress []byte
+}
+
+// batchBytes is how much is gathered before it is written.
+const batchBytes = 1 << 20
+
+func (l *loader) add(r *kgo.Record) error {
+	if string(r.Key) == ProgressKey {
+		p, err := DecodeProgress(r.Value)
+		if err != nil {
+			return err
+		}
+		l.s.progress, l.progress = p, r.Value
+		return nil
+	}
+	if _, err := Decode(r.Value); err != nil {
+		return fmt.Errorf("offset %d: %w", r.Offset, err)
+	}
+	if err := l.batch.Set(append([]byte("r "), r.Key...), r.Value, nil); err != nil {
+		return err
+	}
+	if l.batch.Len() >= batchBytes {
+		return l.flush(r.Offset + 1)
+	}
+	return nil
+}
+
+func (l *loader) flush(next int64) error {
+	if err := l.s.finish(l.batch, l.progress, next); err != nil {
+		return err
+	}
+	l.batch.Close()
+	l.batch, l.progress = l.s.db.NewBatch(), nil
+	return nil
+}
