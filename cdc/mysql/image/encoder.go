@@ -1,50 +1,174 @@
 package image
 
-import "chartwire/cdc"
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc64"
+	"sync/atomic"
+
+	"chartwire/cdc"
+	"chartwire/schemas"
+)
 
 // Encoder turns rows of one version of a table into [cdc.Row].
 type Encoder struct {
-	table *cdc.Table
-}
-
-// Compile makes the encoder of a table for the named columns; those of the
-// primary key are taken whether named or not. No names means all columns.
-// What the columns hold and cannot be read faithfully is a [*cdc.Halt]; so is
-// a name that is not a column, and a table without a primary key.
-func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
-	return nil, cdc.Haltf("column-type-unsupported", "%s.%s: no type is supported yet", meta.Database, meta.Name)
+	table     *cdc.Table
+	columns   []column // all of the table
+	selected  []int    // in columns, in the order of table.Columns
+	missing   []string
+	nullBytes int
+	nulled    []atomic.Uint64
 }
 
 // Table describes the rows that the encoder makes: the selected columns in the
 // table's order.
 func (e *Encoder) Table() *cdc.Table { return e.table }
 
+// Nulled is how many values of each column of Table could not be said and are
+// written as null (zero, partial and out-of-range dates) or with U+FFFD in
+// them (text that is none in its character set).
+func (e *Encoder) Nulled() []uint64 {
+	n := make([]uint64, len(e.nulled))
+	for i := range n {
+		n[i] = e.nulled[i].Load()
+	}
+	return n
+}
+
+// AppendKey appends the key of a row that the encoder made.
+func (e *Encoder) AppendKey(dst []byte, row cdc.Row) ([]byte, error) {
+	return schemas.AppendKey(dst, e.table, row)
+}
+
+var errEnd = errors.New("it ends inside a value")
+var errValue = errors.New("a value is not one of its type")
+
 // Append encodes the row image at the start of image: its null bitmap and the
 // values of the columns that are set in present (the event's bitmap for this
 // image). It returns dst with the row appended, and what follows the image.
 // An image without all columns is a [*cdc.Halt].
 func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err error) {
-	return dst, image, cdc.Haltf("column-type-unsupported", "%s: no type is supported yet", e.table.ID())
+	if err := e.checkPresent(present); err != nil {
+		return dst, image, err
+	}
+	if len(image) < e.nullBytes {
+		return dst, image, e.corrupt(nil, errEnd)
+	}
+	nulls, b := image[:e.nullBytes], image[e.nullBytes:]
+	for i := range e.columns {
+		c := &e.columns[i]
+		if nulls[i>>3]&(1<<(i&7)) != 0 {
+			if c.take {
+				dst = append(dst, 0)
+			}
+			continue
+		}
+		start, end := c.bounds(b)
+		if end > len(b) {
+			return dst, image, e.corrupt(c, errEnd)
+		}
+		if c.take {
+			var ok result
+			if dst, ok = c.append(dst, b[start:end]); ok != done {
+				if ok == bad {
+					return dst, image, e.corrupt(c, errValue)
+				}
+				e.nulled[c.out].Add(1)
+			}
+		}
+		b = b[end:]
+	}
+	return dst, b, nil
 }
 
 // Skip finds the end of the row image at the start of image and encodes nothing.
 func (e *Encoder) Skip(image, present []byte) (rest []byte, err error) {
-	return image, cdc.Haltf("column-type-unsupported", "%s: no type is supported yet", e.table.ID())
+	if err := e.checkPresent(present); err != nil {
+		return image, err
+	}
+	if len(image) < e.nullBytes {
+		return image, e.corrupt(nil, errEnd)
+	}
+	nulls, b := image[:e.nullBytes], image[e.nullBytes:]
+	for i := range e.columns {
+		if nulls[i>>3]&(1<<(i&7)) != 0 {
+			continue
+		}
+		_, end := e.columns[i].bounds(b)
+		if end > len(b) {
+			return image, e.corrupt(&e.columns[i], errEnd)
+		}
+		b = b[end:]
+	}
+	return b, nil
 }
 
-// Select gives the SQL expressions, one for each column of Table, that
-// AppendText takes the values of. The session must have character_set_results
-// NULL (bytes as stored), time_zone '+00:00', and no PAD_CHAR_TO_FULL_LENGTH in
-// its sql_mode.
-func (e *Encoder) Select() []string { return nil }
-
-// AppendText encodes a row of a query's result in the text protocol: the value
-// of each of Select's expressions, nil for NULL.
-func (e *Encoder) AppendText(dst []byte, values [][]byte) ([]byte, error) {
-	return dst, cdc.Haltf("column-type-unsupported", "%s: no type is supported yet", e.table.ID())
+func (e *Encoder) checkPresent(present []byte) error {
+	n := len(e.columns)
+	whole := len(present) == e.nullBytes
+	for i := 0; whole && i < n/8; i++ {
+		whole = present[i] == 0xff
+	}
+	if tail := byte(1<<(n%8) - 1); whole && tail != 0 {
+		whole = present[n/8]&tail == tail
+	}
+	if whole {
+		return nil
+	}
+	return cdc.Haltf(HaltPartial, "a row of %s came without all its columns; run SET GLOBAL binlog_row_image=FULL and binlog_row_value_options='' at the source, and read the table again", e.table.ID())
 }
 
-// Nulled is how many values of each column of Table were written as null, or
-// with replacement characters, because they cannot be said: zero, partial and
-// out-of-range dates, and text that is not text in its charset.
-func (e *Encoder) Nulled() []uint64 { return nil }
+func (e *Encoder) corrupt(c *column, err error) error {
+	name := "the null bitmap"
+	if c != nil {
+		name = "column " + c.name
+	}
+	return &cdc.Halt{Code: HaltCorrupt, Text: "a row of " + e.table.ID().String() + " does not agree with its table-map event at " + name, Err: err}
+}
+
+// bounds says where the value at the start of b lies. An end beyond b is a
+// value that is cut off.
+func (c *column) bounds(b []byte) (start, end int) {
+	switch c.prefix {
+	case 0:
+		return 0, c.size
+	case 1:
+		if len(b) >= 1 {
+			return 1, 1 + int(b[0])
+		}
+	case 2:
+		if len(b) >= 2 {
+			return 2, 2 + int(binary.LittleEndian.Uint16(b))
+		}
+	case 3:
+		if len(b) >= 3 {
+			return 3, 3 + int(b[0]) + int(b[1])<<8 + int(b[2])<<16
+		}
+	case 4:
+		if len(b) >= 4 {
+			return 4, 4 + int(binary.LittleEndian.Uint32(b))
+		}
+	}
+	return 0, len(b) + 1
+}
+
+var sums = crc64.MakeTable(crc64.ECMA)
+
+// Sum continues the checksum of row images: the bytes that a replica preserves.
+func Sum(sum uint64, image []byte) uint64 { return crc64.Update(sum, sums, image) }
+
+// result is what became of a value.
+type result uint8
+
+const (
+	done result = iota
+	lost        // it cannot be said: null, or text with replacements
+	bad         // the bytes are no value of the type
+)
+
+func resultOf(ok bool, otherwise result) result {
+	if ok {
+		return done
+	}
+	return otherwise
+}
