@@ -71,7 +71,17 @@ type Part struct {
 	Due       time.Time // zero: no deadline
 	NotBefore time.Time
 	Doubt     bool
-	Attempts  int // calls that ended without an answer to this record
+	// Again says that NotBefore is not a pause but the time of a second write:
+	// what is new need not wait for it.
+	Again bool
+	// Gone says that one of the mutations in it wanted the record archived,
+	// though perhaps not the newest.
+	Gone bool
+	// Whole says that the destination lost the record: all that is known of it
+	// must be written again.
+	Whole    bool
+	Attempts int       // calls that ended without an answer to this record
+	Failed   time.Time // when the first of them did
 	// Existence is that of the newest mutation, Head.
 	Existence sinks.Existence
 	Head      *Head
@@ -94,6 +104,9 @@ type Record struct {
 	parts []*Part
 	air   []*Part
 }
+
+// Safety reports whether the part holds safety properties of the safety lane.
+func (p *Part) Safety() bool { return p.safety }
 
 // Call is what the call in the air, or about to be, holds of the record.
 func (r *Record) Call() []*Part { return r.air }
@@ -118,6 +131,7 @@ func (p *Part) merge(h *Head, e sinks.Existence, values []sinks.Property, links 
 	if p.Head == nil || h.Version >= p.Head.Version {
 		p.Head, p.Existence = h, e
 	}
+	p.Gone = p.Gone || e == sinks.Archived
 	p.Values = slices.Grow(p.Values, len(values))
 	for _, v := range values {
 		p.put(Value{v, h, h.Reason == "retry"})
@@ -170,10 +184,13 @@ func (p *Part) absorb(o *Part) {
 	}
 	p.Items = append(p.Items, o.Items...)
 	p.Lane, p.Due = min(p.Lane, o.Lane), earlier(p.Due, o.Due)
-	p.Doubt = p.Doubt || o.Doubt
-	p.Attempts = max(p.Attempts, o.Attempts)
+	p.Doubt, p.Gone, p.Whole = p.Doubt || o.Doubt, p.Gone || o.Gone, p.Whole || o.Whole
+	p.Attempts, p.Failed = max(p.Attempts, o.Attempts), earlier(p.Failed, o.Failed)
 	p.seq = min(p.seq, o.seq)
-	if o.NotBefore.After(p.NotBefore) {
+	switch {
+	case p.Again && o.NotBefore.IsZero():
+		p.NotBefore = time.Time{}
+	case o.NotBefore.After(p.NotBefore):
 		p.NotBefore = o.NotBefore
 	}
 }

@@ -58,7 +58,7 @@ func (q *Queue) Waiting(l sinks.Lane) (n, bytes int) { return q.lanes[l].waiting
 // Record returns the record if anything of it waits or is in the air, or nil.
 func (q *Queue) Record(id sinks.Record) *Record { return q.records[id.ID()] }
 
-// Add takes an arrival in. safetyParts splits only arrivals of the safety lane.
+// Add takes an arrival in.
 func (q *Queue) Add(a Arrival) {
 	m := a.Mutation
 	rec := q.record(m.Record)
