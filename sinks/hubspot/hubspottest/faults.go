@@ -1,6 +1,10 @@
 package hubspottest
 
 import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -55,4 +59,144 @@ type Fault struct {
 	Latency Latency `json:"latency,omitzero"`
 
 	Hits int `json:"hits"` // requests it has hit so far
+}
+
+// effect is what the faults that hit a request do to it together.
+type effect struct {
+	reset  bool
+	lost   bool
+	after  bool // carry it out, then answer err
+	err    *apiError
+	before time.Duration
+	behind time.Duration
+}
+
+// strike finds the faults that hit a request. Slowness adds up; of the others
+// the oldest wins.
+func (s *Server) strike(q *request) effect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var e effect
+	ended := func() bool { return e.reset || e.lost || e.err != nil }
+	for _, f := range s.faults {
+		slow := f.Kind == Slow || f.Kind == SlowAnswer
+		if ended() && !slow || !f.hits(s, q) {
+			continue
+		}
+		q.call.Fault = f.Kind
+		switch f.Kind {
+		case Slow:
+			e.before += f.Latency.draw(s.rand)
+		case SlowAnswer:
+			e.behind += f.Latency.draw(s.rand)
+		case ConnectionReset, Down:
+			e.reset = true
+		case AnswerLost:
+			e.lost = true
+		default:
+			e.err, e.after = f.answer(s, q), f.After
+		}
+	}
+	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return f.Count > 0 && f.Hits >= f.Count })
+	return e
+}
+
+// hits reports whether a fault hits a request, and counts it.
+func (f *Fault) hits(s *Server, q *request) bool {
+	if f.Count > 0 && f.Hits >= f.Count || f.Method != "" && f.Method != q.Method ||
+		f.Object != "" && f.Object != q.call.Object || f.Token != "" && f.Token != q.token ||
+		!strings.Contains(q.URL.Path, f.Path) {
+		return false
+	}
+	if f.Skip > 0 {
+		f.Skip--
+		return false
+	}
+	if f.Probability > 0 && s.rand.Float64() >= f.Probability {
+		return false
+	}
+	f.Hits++
+	return true
+}
+
+// answer is the refusal that a fault of a status gives.
+func (f *Fault) answer(s *Server, q *request) *apiError {
+	var e *apiError
+	switch f.Kind {
+	case TooManyBurst:
+		e = tooMany("TEN_SECONDLY_ROLLING")
+	case TooManySearch:
+		e = tooMany("SECONDLY")
+	case TooManyDaily:
+		e = tooMany("DAILY")
+	case BadToken:
+		e = unauthorized()
+	case NoScope:
+		need := s.needs(q)
+		if len(need) == 0 {
+			need = []string{"oauth"}
+		}
+		e = missingScopes(need[:1])
+	case Locked:
+		e = refuse(423, "LOCKED", "The resource is temporarily locked. Wait at least 2 seconds between requests.")
+	case Migration:
+		e = refuse(477, "", "The account is being migrated to another data hosting location.")
+		e.retryAfter = 5 * time.Second
+	default:
+		status, err := strconv.Atoi(string(f.Kind))
+		if err != nil {
+			status = 500
+		}
+		e = refuse(status, "", "internal error")
+	}
+	if f.RetryAfter > 0 {
+		e.retryAfter = f.RetryAfter
+	}
+	return e
+}
+
+func (l Latency) draw(r *rand.Rand) time.Duration {
+	d := l.Fixed
+	if l.Tail > 0 {
+		d += min(time.Duration(r.ExpFloat64()*float64(l.Tail)), 10*l.Tail)
+	}
+	return d
+}
+
+// kindsOfFaults are all kinds, in the order of the page.
+var kindsOfFaults = []FaultKind{
+	TooManyBurst, TooManyDaily, TooManySearch, BadToken, NoScope, Locked, Migration, InternalError, BadGateway,
+	Unavailable, GatewayTimeout, ConnectionReset, AnswerLost, Slow, SlowAnswer, Down,
+}
+
+// Inject adds a fault and returns its id. It panics on a kind that does not
+// exist, as the caller wrote it.
+func (s *Server) Inject(f Fault) int {
+	if !slices.Contains(kindsOfFaults, f.Kind) {
+		panic("hubspottest: no fault of the kind " + strconv.Quote(string(f.Kind)))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faultID++
+	f.ID, f.Hits = s.faultID, 0
+	s.faults = append(s.faults, &f)
+	return f.ID
+}
+
+// Clear ends the faults with these ids; without ids, all.
+func (s *Server) Clear(ids ...int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = slices.DeleteFunc(s.faults, func(f *Fault) bool { return len(ids) == 0 || slices.Contains(ids, f.ID) })
+}
+
+// Faults lists the faults that have not ended.
+func (s *Server) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Fault, len(s.faults))
+	for i, f := range s.faults {
+		list[i] = *f
+	}
+	return list
 }

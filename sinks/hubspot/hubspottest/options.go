@@ -1,8 +1,6 @@
 package hubspottest
 
-import (
-	"time"
-)
+import "time"
 
 // DefaultToken is accepted when Options names no token.
 const DefaultToken = "pat-na1-00000000-chartwire-sim"
@@ -32,6 +30,14 @@ type Options struct {
 	// Required are properties that an administrator made mandatory on create,
 	// by object. Only dated versions from 2026-09 on enforce them.
 	Required map[string][]string
+
+	// WholeBatchConflicts makes a unique value that is taken refuse its whole
+	// batch even if every input has a trace id.
+	WholeBatchConflicts bool
+
+	// NoSensitiveData refuses sensitive properties, as a portal does whose
+	// administrator has not switched them on.
+	NoSensitiveData bool
 
 	// Control serves the page and the control calls under /_sim/.
 	Control bool

@@ -80,6 +80,7 @@ func (s *Server) Reset() {
 // Run serves the portal on l until ctx ends, then cuts every connection.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 1 << 20}
+	srv.BaseContext = func(net.Listener) context.Context { return context.WithValue(ctx, stopped{}, ctx.Done()) }
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	err := srv.Serve(l)
