@@ -1,0 +1,101 @@
+package pipeline
+
+import (
+	"time"
+
+	"chartwire/pipeline/cut"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type captureMetrics struct {
+	reg        prometheus.Registerer
+	collectors []prometheus.Collector
+
+	rows        *prometheus.CounterVec
+	txns, bytes prometheus.Counter
+	commits     prometheus.Histogram
+}
+
+func newCaptureMetrics(c *Capture) *captureMetrics {
+	labels := prometheus.Labels{"source": c.o.Source}
+	since := func(name, help string, f func(*CaptureStatus) time.Time) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if t := f(&c.status); c.status.Holding && !t.IsZero() {
+				return time.Since(t).Seconds()
+			}
+			return 0
+		})
+	}
+	m := &captureMetrics{
+		reg: c.o.Metrics,
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_rows_total", ConstLabels: labels,
+			Help: "Row changes committed to Kafka, by table."}, []string{"table"}),
+		txns: prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_capture_transactions_total", ConstLabels: labels,
+			Help: "Source transactions committed to Kafka, heartbeats among them."}),
+		bytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_capture_bytes_total", ConstLabels: labels,
+			Help: "Bytes of keys and values committed to Kafka, before compression."}),
+		commits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "chartwire_capture_collect_seconds", ConstLabels: labels,
+			Help:    "From a batch's first change to its commit in Kafka.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}}),
+	}
+	m.collectors = []prometheus.Collector{m.rows, m.txns, m.bytes, m.commits,
+		since("chartwire_capture_lag_seconds", "Age of the newest commit time of the source that is in Kafka; heartbeats keep it low when nothing changes.",
+			func(s *CaptureStatus) time.Time { return s.Cut.Commit }),
+		since("chartwire_capture_heard_seconds", "Since the source last gave anything, a heartbeat at least.",
+			func(s *CaptureStatus) time.Time { return s.Heard }),
+		since("chartwire_capture_cut_seconds", "Since Kafka last took a cut.",
+			func(s *CaptureStatus) time.Time { return s.Committed }),
+	}
+	if m.reg != nil {
+		m.reg.MustRegister(m.collectors...)
+	}
+	return m
+}
+
+func (m *captureMetrics) unregister() {
+	if m.reg == nil {
+		return
+	}
+	for _, c := range m.collectors {
+		m.reg.Unregister(c)
+	}
+}
+
+// committed counts a batch that Kafka has.
+func (c *Capture) committed(b *batch, rows map[*captureTable]int, now time.Time, in *collector) {
+	total := 0
+	for t, n := range rows {
+		c.metrics.rows.WithLabelValues(t.source.Database + "." + t.source.Table).Add(float64(n))
+		total += n
+	}
+	c.metrics.txns.Add(float64(b.txns))
+	c.metrics.bytes.Add(float64(b.bytes))
+	if !b.began.IsZero() {
+		c.metrics.commits.Observe(now.Sub(b.began).Seconds())
+	}
+	in.mu.Lock()
+	heard := in.heard
+	in.mu.Unlock()
+	c.update(func(s *CaptureStatus) {
+		s.Rows += int64(total)
+		s.Bytes += int64(b.bytes)
+		s.Txns += int64(b.txns)
+		s.Committed = now
+		if !heard.IsZero() {
+			s.Heard = heard
+		}
+	})
+}
+
+// Status gives where the capture stands.
+func (c *Capture) Status() CaptureStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.status
+	s.Cut = cut.Cut{}
+	s.Cut.Fold(&c.status.Cut) // with maps of its own
+	return s
+}

@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/broker"
+	"chartwire/pipeline/cut"
+	"chartwire/schemas"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// captureTable is one version of a table, ready to be written. The last two
+// fields belong to the batch that is being collected.
+type captureTable struct {
+	topic      string
+	schema     int
+	partitions int
+	room       int // bytes that the envelope adds to the rows, at most
+	source     schemas.Source
+
+	rows  int
+	marks []int64 // last seq by partition; 0: none
+}
+
+// captureTables knows the tables that came, by version. It is the collector's
+// alone.
+type captureTables struct {
+	capture *Capture
+	client  *kgo.Client
+	topics  map[string]int // partition numbers, by topic
+	byTable map[*cdc.Table]*captureTable
+}
+
+func newCaptureTables(c *Capture, cl *kgo.Client, state *cut.Cut) *captureTables {
+	t := &captureTables{capture: c, client: cl, topics: map[string]int{}, byTable: map[*cdc.Table]*captureTable{}}
+	for topic, n := range state.Partitions {
+		t.topics[topic] = n
+	}
+	return t
+}
+
+// ensure makes the topics of the configured tables, and checks those of the cut.
+func (t *captureTables) ensure(ctx context.Context) error {
+	for _, id := range t.capture.o.Tables {
+		topic := t.capture.o.Topics.Rows(t.capture.o.Source, id)
+		want, said := t.capture.o.Partitions[id]
+		have, known := t.topics[topic]
+		switch {
+		case known && said && want != have:
+			return cdc.Haltf("topic-partitions", "table %s was captured into %d partitions and the configuration says %d: "+
+				"a row's partition would change; say %d, or use another prefix and load again", id, have, want, have)
+		case !known:
+			t.topics[topic] = max(want, 1)
+		}
+	}
+	var topics []broker.Topic
+	for topic, n := range t.topics {
+		topics = append(topics, broker.Rows(topic, n, t.capture.o.Window))
+	}
+	return broker.Denied(broker.EnsureTopics(ctx, t.client, t.capture.o.Connection, topics...))
+}
+
+// versions bounds what is remembered of tables: a stream that reconnects may
+// describe each anew.
+const versions = 4096
+
+// of gives the table, registering its schema when it comes first.
+func (t *captureTables) of(ctx context.Context, table *cdc.Table) (*captureTable, error) {
+	if got := t.byTable[table]; got != nil {
+		return got, nil
+	}
+	schema, err := schemas.NewRowSchema(table)
+	if err != nil {
+		return nil, err
+	}
+	topic := t.capture.o.Topics.Rows(t.capture.o.Source, table.ID())
+	n, ok := t.topics[topic]
+	if !ok {
+		return nil, fmt.Errorf("table %s is not among those to capture", table.ID())
+	}
+	id, err := t.capture.o.Register(ctx, topic, schema)
+	if err != nil {
+		return nil, fmt.Errorf("registering the schema of %s: %w", table.ID(), err)
+	}
+	if len(t.byTable) >= versions {
+		clear(t.byTable)
+	}
+	got := &captureTable{
+		topic: topic, schema: id, partitions: n, marks: make([]int64, n),
+		source: schemas.Source{Name: table.Source, Database: table.Database, Table: table.Name},
+	}
+	got.room = 128 + len(table.Source) + len(table.Database) + len(table.Name)
+	t.byTable[table] = got
+	t.capture.log.Info("table described", "table", table.ID().String(), "columns", len(table.Columns), "schema", id)
+	return got, nil
+}
