@@ -1,0 +1,156 @@
+package hubspot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"chartwire/sinks"
+)
+
+// maxAnswer bounds what is read of an answer: 100 records with every property
+// at its greatest length would be larger, but no answer repeats more than it
+// was sent.
+const maxAnswer = 64 << 20
+
+// call is one request to HubSpot.
+type call struct {
+	kind   kind
+	lane   sinks.Lane
+	object string // for metrics
+	method string
+	path   string
+	query  url.Values
+	body   any // JSON; nil for none
+}
+
+// answer is what HubSpot said, whatever its status.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// decode reads the body of a success.
+func (a *answer) decode(into any) error {
+	if err := json.Unmarshal(a.body, into); err != nil {
+		// The decoder's message can quote the body: only its kind is told.
+		return fmt.Errorf("decoding HubSpot's answer of %d bytes: %T", len(a.body), err)
+	}
+	return nil
+}
+
+func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
+
+// newHTTP makes the HTTP client. Redirects are never followed: they would
+// carry the token and records to where nobody configured them to go.
+func newHTTP(cfg *Config) *http.Client {
+	rt := cfg.Transport
+	if rt == nil {
+		rt = &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			ForceAttemptHTTP2:   true,
+			MaxIdleConns:        cfg.MaxInFlight + 4,
+			MaxIdleConnsPerHost: cfg.MaxInFlight + 4,
+			IdleConnTimeout:     90 * time.Second,
+			TLSHandshakeTimeout: 5 * time.Second,
+		}
+	}
+	return &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+}
+
+// send makes one call that was counted already. An answer of any status is no
+// error; only a missing one is, as *sinks.Unavailable.
+func (s *Sink) send(ctx context.Context, c *call) (*answer, error) {
+	var body []byte
+	if c.body != nil {
+		var err error
+		if body, err = json.Marshal(c.body); err != nil {
+			return nil, fmt.Errorf("encoding a %s call: %w", c.kind, err)
+		}
+	}
+	token, err := s.secret.current(time.Now())
+	if err != nil {
+		return nil, &sinks.Unavailable{Wait: haltedFor, Err: err}
+	}
+	a, err := s.exchange(ctx, c, body, token)
+	if err == nil && a.status == http.StatusUnauthorized {
+		// A key exchanged since: the call was refused, so it can be made again.
+		if fresh, ok := s.secret.other(token, time.Now()); ok {
+			return s.exchange(ctx, c, body, fresh)
+		}
+	}
+	return a, err
+}
+
+func (s *Sink) exchange(ctx context.Context, c *call, body []byte, token string) (*answer, error) {
+	target := s.cfg.BaseURL + c.path
+	if len(c.query) > 0 {
+		target += "?" + c.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, c.method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("making a %s call: %w", c.kind, bare(err))
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "chartwire")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	entry := s.limiter.claim(time.Now())
+	start := time.Now()
+	resp, err := s.http.Do(req)
+	if err != nil {
+		s.limiter.end(entry, time.Now())
+		s.metrics.called(c, 0, time.Since(start))
+		return nil, lost(ctx, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	resp.Body.Close()
+	now := time.Now()
+	s.limiter.end(entry, now)
+	s.limiter.observe(readRateHeaders(resp.Header), now)
+	s.metrics.called(c, resp.StatusCode, now.Sub(start))
+	if err != nil {
+		return nil, lost(ctx, err)
+	}
+	if len(text) > maxAnswer {
+		return nil, &sinks.Unavailable{Unknown: true, Err: fmt.Errorf("an answer of more than %d bytes", maxAnswer)}
+	}
+	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
+}
+
+// lost is a call without an answer. Unless the connection was never made,
+// HubSpot may have carried it out.
+func lost(ctx context.Context, err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	neverSent := errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+	cause := bare(err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		cause = fmt.Errorf("%w: %w", errCaller, ctx.Err())
+	} else if ctx.Err() != nil {
+		cause = fmt.Errorf("no answer within the call timeout: %w", ctx.Err())
+	}
+	return &sinks.Unavailable{Unknown: !neverSent, Err: fmt.Errorf("calling HubSpot: %w", cause)}
+}
+
+// bare takes the URL out of an error of net/http: ids stand in it.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
