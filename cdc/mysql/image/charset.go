@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/binary"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -12,7 +13,6 @@ import (
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/traditionalchinese"
 )
 
 // charset turns the bytes of a text column into an Avro string. What is no
@@ -27,6 +27,7 @@ type charset struct {
 	wide func(b []byte) (rune, int)
 	// multi is a charset of which package text knows the characters.
 	multi encoding.Encoding
+	swap  *strings.Replacer // characters that the servers know otherwise
 }
 
 // newCharset returns nil for a charset that is not supported.
@@ -50,12 +51,18 @@ func newCharset(name string) *charset {
 		for i := range c.high {
 			c.high[i] = string(m.DecodeByte(byte(0x80 + i)))
 		}
+		for b := 0x80; b <= 0x9f; b++ {
+			if controls[name] && (c.high[b-0x80] == "\uFFFD" || name == "tis620") {
+				c.high[b-0x80] = string(rune(b))
+			}
+		}
 		for b, r := range corrections[name] {
 			c.high[b-0x80] = string(r)
 		}
 		return c
 	}
 	if c.multi = multiByte[name]; c.multi != nil {
+		c.swap = swaps[name]
 		return c
 	}
 	return nil
@@ -72,13 +79,29 @@ var singleByte = map[string]*charmap.Charmap{
 	"macroman": charmap.Macintosh, "tis620": charmap.Windows874,
 }
 
-// corrections are where the servers' tables differ from package text's.
-var corrections = map[string]map[byte]rune{}
+// controls are those where the servers keep bytes without a character as the
+// control characters of Unicode with the same number.
+var controls = map[string]bool{"latin1": true, "latin2": true, "latin7": true, "greek": true, "hebrew": true, "tis620": true}
 
+// corrections are where the servers' tables differ from package text's.
+var corrections = map[string]map[byte]rune{
+	"cp866":  {0xfc: 'ⁿ', 0xfd: '²'},
+	"greek":  {0xa1: 'ʽ', 0xa2: 'ʼ'},
+	"hebrew": {0xaf: '‾'},
+	"koi8u":  {0x95: '•', 0xae: '╝', 0xbe: '╬'},
+	"tis620": {0xa0: utf8.RuneError},
+}
+
+// Of these package text knows all that the servers know, but for a few
+// characters. It knows others (big5, cp932, eucjpms, gb18030, ujis) otherwise
+// than the servers: columns in them are refused.
 var multiByte = map[string]encoding.Encoding{
-	"gbk": simplifiedchinese.GBK, "gb2312": simplifiedchinese.GBK, "gb18030": simplifiedchinese.GB18030,
-	"big5": traditionalchinese.Big5, "euckr": korean.EUCKR, "cp932": japanese.ShiftJIS,
-	"sjis": japanese.ShiftJIS, "ujis": japanese.EUCJP, "eucjpms": japanese.EUCJP,
+	"gbk": simplifiedchinese.GBK, "gb2312": simplifiedchinese.GBK, "euckr": korean.EUCKR, "sjis": japanese.ShiftJIS,
+}
+
+var swaps = map[string]*strings.Replacer{
+	"gb2312": strings.NewReplacer("·", "・", "—", "―"),
+	"sjis":   strings.NewReplacer("＼", "\\", "～", "〜", "∥", "‖", "－", "−", "￠", "¢", "￡", "£", "￢", "¬"),
 }
 
 // append writes b as an Avro string and reports whether all of it was text.
@@ -99,8 +122,12 @@ func (c *charset) append(dst, b []byte) (_ []byte, ok bool) {
 		if isASCII(b) {
 			return schemas.AppendBytes(dst, b), true
 		}
-		s, err := c.multi.NewDecoder().Bytes(b)
-		return schemas.AppendBytes(dst, s), err == nil && !containsError(s)
+		s, err := c.multi.NewDecoder().String(string(b))
+		ok = err == nil && !strings.ContainsRune(s, utf8.RuneError)
+		if c.swap != nil {
+			s = c.swap.Replace(s)
+		}
+		return schemas.AppendBytes(dst, s), ok
 	case c.name == "ascii" && isASCII(b), c.name != "ascii" && utf8.Valid(b):
 		return schemas.AppendBytes(dst, b), true
 	}
@@ -165,17 +192,6 @@ func isASCII(b []byte) bool {
 		}
 	}
 	return true
-}
-
-func containsError(b []byte) bool {
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError {
-			return true
-		}
-		b = b[n:]
-	}
-	return false
 }
 
 func decodeUTF16(unit func([]byte) uint16) func([]byte) (rune, int) {

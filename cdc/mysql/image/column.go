@@ -133,16 +133,17 @@ func compileColumn(m *ColumnMeta) (column, byte, error) {
 		}
 		c.size = (bits + 7) / 8
 	case typeEnum, typeSet:
+		length &= 0xff
 		c.size = length
 		if length < 1 || length > 8 || t == typeEnum && length > 2 {
 			return c, t, errMeta
 		}
-	case typeVarchar, typeVarString, typeString:
+	case typeVarchar, typeVarString, typeString, typeVarComp:
 		c.prefix = 1
 		if length > 255 {
 			c.prefix = 2
 		}
-	case typeBlob, typeJSON, typeGeometry, typeVector:
+	case typeBlob, typeJSON, typeGeometry, typeVector, typeBlobComp:
 		if m.Meta < 1 || m.Meta > 4 {
 			return c, t, errMeta
 		}

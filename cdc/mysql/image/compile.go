@@ -36,9 +36,7 @@ func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 		}
 		c, real, err := compileColumn(m)
 		take := columns == nil || slices.Contains(columns, m.Name) || slices.Contains(meta.Key, i)
-		// A COMPRESSED column shifts the metadata of all columns after it in
-		// the event, so that it cannot even be skipped.
-		if err != nil {
+		if err != nil { // a value whose end is unknown cannot even be skipped
 			return nil, halt(t, m, real, err)
 		}
 		out[i] = -1

@@ -198,6 +198,10 @@ func (w *jsonWriter) quote(s []byte) {
 	w.dst = append(w.dst, '"')
 }
 
+// base64Line is how many bytes the server puts in a line of 76 characters; the
+// line breaks are in what it prints.
+const base64Line = 57
+
 // opaque writes a value of a type that JSON does not have.
 func (w *jsonWriter) opaque(t byte, b []byte) {
 	switch t {
@@ -211,6 +215,10 @@ func (w *jsonWriter) opaque(t byte, b []byte) {
 		w.dst = append(w.dst, `"base64:type`...)
 		w.dst = strconv.AppendUint(w.dst, uint64(t), 10)
 		w.dst = append(w.dst, ':')
+		for ; len(b) > base64Line; b = b[base64Line:] {
+			w.dst = base64.StdEncoding.AppendEncode(w.dst, b[:base64Line])
+			w.dst = append(w.dst, `\n`...)
+		}
 		w.dst = base64.StdEncoding.AppendEncode(w.dst, b)
 		w.dst = append(w.dst, '"')
 	}

@@ -7,7 +7,8 @@ import (
 
 // appendJSONDouble prints a double as MySQL prints it in JSON: the shortest
 // digits that give the number again, plain while the decimal point lies
-// within 15 digits of them, else with an exponent; ".0" behind whole numbers.
+// within 15 digits of the first or there are digits behind it, else with an
+// exponent; ".0" behind whole numbers.
 func appendJSONDouble(dst []byte, f float64) []byte {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return append(dst, "null"...) // JSON has none, and MySQL takes none
@@ -19,7 +20,11 @@ func appendJSONDouble(dst []byte, f float64) []byte {
 		i--
 	}
 	exp, _ := strconv.Atoi(string(e[i+1:]))
-	if exp >= -15 && exp < 15 {
+	behind := i - 2 // digits behind the point of e, after a digit and the point
+	if f < 0 {
+		behind--
+	}
+	if exp >= -15 && (exp < 15 || behind > exp) {
 		n := len(dst)
 		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
 		for _, c := range dst[n:] {
