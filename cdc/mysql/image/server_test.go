@@ -248,4 +248,3 @@ func connect(t *testing.T, db *servers.DB) *client.Conn {
 	}
 	return conn
 }
-
