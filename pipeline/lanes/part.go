@@ -118,6 +118,17 @@ func (r *Record) Doubt() bool {
 	return slices.ContainsFunc(r.parts, in) || slices.ContainsFunc(r.air, in)
 }
 
+// Whole is the part that a mutation alone would be.
+func Whole(m *sinks.Mutation) *Part {
+	p := &Part{Flow: m.Flow, Lane: m.Lane}
+	p.merge(head(m), m.Existence, m.Properties, m.Links)
+	return p
+}
+
+func head(m *sinks.Mutation) *Head {
+	return &Head{Flow: m.Flow, Map: m.Map, Version: m.Version, Commit: m.Commit, Reason: m.Reason, Origin: m.Origin}
+}
+
 // overhead is charged for an arrival beside its values: the item, its place in
 // the ledger, the slices that hold it.
 const overhead = 128
@@ -132,7 +143,9 @@ func (p *Part) merge(h *Head, e sinks.Existence, values []sinks.Property, links 
 		p.Head, p.Existence = h, e
 	}
 	p.Gone = p.Gone || e == sinks.Archived
-	p.Values = slices.Grow(p.Values, len(values))
+	if p.Values == nil && len(values) > 0 {
+		p.Values = make([]Value, 0, len(values))
+	}
 	for _, v := range values {
 		p.put(Value{v, h, h.Reason == "retry"})
 	}

@@ -58,11 +58,21 @@ func (q *Queue) Waiting(l sinks.Lane) (n, bytes int) { return q.lanes[l].waiting
 // Record returns the record if anything of it waits or is in the air, or nil.
 func (q *Queue) Record(id sinks.Record) *Record { return q.records[id.ID()] }
 
+// Doubts is the number of records in doubt.
+func (q *Queue) Doubts() (n int) {
+	for _, rec := range q.records {
+		if rec.Doubt() {
+			n++
+		}
+	}
+	return n
+}
+
 // Add takes an arrival in.
 func (q *Queue) Add(a Arrival) {
 	m := a.Mutation
 	rec := q.record(m.Record)
-	h := &Head{Flow: m.Flow, Map: m.Map, Version: m.Version, Commit: m.Commit, Reason: m.Reason, Origin: m.Origin}
+	h := head(m)
 	it := &Item{Ref: a.Ref, Commit: m.Commit, Lane: a.Lane, rec: rec, bytes: overhead}
 	q.seq++
 	half := Part{Flow: m.Flow, Doubt: a.Doubt, seq: q.seq, rec: rec, Items: []*Item{it}}

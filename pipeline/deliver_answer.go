@@ -1,0 +1,215 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/lanes"
+	"chartwire/sinks"
+)
+
+// answer takes the answer to a call in, record by record.
+func (t *term) answer(a answer) error {
+	now := time.Now()
+	t.air[a.lane]--
+	t.metrics.called(a.lane, len(a.writes), now.Sub(a.started))
+	if len(a.results) != len(a.plans) {
+		return fmt.Errorf("sink %s gave %d results for %d writes", t.o.Sink.Name(), len(a.results), len(a.plans))
+	}
+	for i := range a.plans {
+		t.result(&a.plans[i], a.results[i], a.lane, len(a.plans), now)
+	}
+	return nil
+}
+
+func (t *term) result(p *plan, r sinks.Result, lane sinks.Lane, batch int, now time.Time) {
+	var (
+		refused     *sinks.Rejected
+		throttled   *sinks.Throttled
+		unavailable *sinks.Unavailable
+		halt        *cdc.Halt
+	)
+	switch {
+	case r.Err == nil:
+		t.success = now
+		t.done(p, r, lane, now)
+	case errors.As(r.Err, &halt):
+		for _, part := range p.rec.Call() {
+			t.halt(part.Flow, halt)
+		}
+		t.land(p.rec, func(part *lanes.Part) bool { return t.halts[part.Flow] == nil })
+	case errors.As(r.Err, &refused):
+		t.success = now
+		t.refused(p, refused, lane, now)
+	case errors.As(r.Err, &throttled):
+		wait := max(throttled.Wait, 100*time.Millisecond)
+		t.metrics.retries.WithLabelValues(lane.String(), "throttled").Inc()
+		t.blocked[lane] = now.Add(wait)
+		t.land(p.rec, func(part *lanes.Part) bool {
+			part.NotBefore = now.Add(wait)
+			return true
+		})
+	case errors.As(r.Err, &unavailable):
+		t.unanswered(p, unavailable, lane, batch, now)
+	default: // a kind that the contract does not know: may have been carried out
+		t.unanswered(p, &sinks.Unavailable{Unknown: true, Err: r.Err}, lane, batch, now)
+	}
+}
+
+// done takes a success in. While calls of the holder before may still arrive,
+// a record in doubt is written a second time after them.
+func (t *term) done(p *plan, r sinks.Result, lane sinks.Lane, now time.Time) {
+	doubt := p.rec.Doubt()
+	t.settle(p.rec.ID, p, r)
+	t.compare(p, r)
+	lost := !p.write.Archive && p.write.ID != "" && r.ID != "" && p.write.ID != r.ID
+	if lost {
+		// Somebody removed or merged it: what we knew of its values is void.
+		t.metrics.lost.Inc()
+		t.log.Warn("destination lost a record, writing it whole", "object", p.rec.ID.Object)
+	}
+	again := doubt && !t.clean && now.Before(t.doubt)
+	t.land(p.rec, func(part *lanes.Part) bool {
+		part.Attempts, part.Failed, part.Whole = 0, time.Time{}, lost
+		if again {
+			part.Doubt, part.Again, part.NotBefore = true, true, t.doubt
+			for _, it := range part.Items {
+				t.observe(it, now)
+			}
+		}
+		return again || lost
+	})
+}
+
+// settle notes in the shadow what a plan brought, and ends dead letters.
+func (t *term) settle(id sinks.Record, p *plan, r sinks.Result) {
+	e, mended := p.settled(r)
+	t.store.Put(id.ID(), e)
+	for _, property := range mended {
+		t.mend(id, property)
+	}
+}
+
+// land ends a record's call. What has no part left is complete.
+func (t *term) land(rec *lanes.Record, keep func(*lanes.Part) bool) {
+	now := time.Now()
+	for _, it := range t.queue.Land(rec, keep) {
+		t.observe(it, now)
+		t.pass(it.Ref)
+	}
+}
+
+// observe notes once how long an arrival took. A backfill has no deadline.
+func (t *term) observe(it *lanes.Item, now time.Time) {
+	if !it.Commit.IsZero() && it.Lane != sinks.Backfill && !t.partitions[it.Ref.Partition].halted.Load() {
+		t.metrics.latency[it.Lane].Observe(now.Sub(it.Commit).Seconds())
+	}
+	it.Commit = time.Time{}
+}
+
+// refused takes a refusal in: a dead letter, and the rest of the write again.
+func (t *term) refused(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Time) {
+	id := p.rec.ID
+	i := slices.IndexFunc(p.sent, func(v lanes.Value) bool { return v.Name == r.Property })
+	if r.Property == "" || r.Property == id.Property || i < 0 {
+		e := p.base.Clone()
+		e.Refused = true
+		t.store.Put(id.ID(), e)
+		t.bury(id, "", p.view.head, r, lane, now)
+		t.land(p.rec, nil)
+		return
+	}
+	v := p.sent[i]
+	head := v.From
+	if head == nil {
+		head = p.view.head
+	}
+	t.store.Put(id.ID(), p.refused(v))
+	t.bury(id, r.Property, head, r, lane, now)
+	t.land(p.rec, func(part *lanes.Part) bool {
+		for j := range part.Values {
+			if part.Values[j].Name == r.Property {
+				part.Values[j].Retry = false
+			}
+		}
+		return true
+	})
+}
+
+const (
+	firstWait = 500 * time.Millisecond
+	lastWait  = 30 * time.Second
+	// lonely is how many calls a record may spoil alone, while others succeed,
+	// before it counts as refused.
+	lonely = 12
+)
+
+// unanswered sends the same writes again later.
+func (t *term) unanswered(p *plan, u *sinks.Unavailable, lane sinks.Lane, batch int, now time.Time) {
+	kind := "unavailable"
+	if u.Unknown {
+		kind = "unknown"
+	}
+	t.metrics.retries.WithLabelValues(lane.String(), kind).Inc()
+	attempts, since := 0, now
+	for _, part := range p.rec.Call() {
+		attempts = max(attempts, part.Attempts)
+		if !part.Failed.IsZero() && part.Failed.Before(since) {
+			since = part.Failed
+		}
+	}
+	if batch == 1 && attempts >= lonely && t.success.After(since) {
+		t.refused(p, &sinks.Rejected{Code: "UNANSWERED", Class: "unavailable",
+			Message: fmt.Sprintf("%d calls for it alone ended without an answer while others succeeded; the last: %v", attempts, u.Err)}, lane, now)
+		return
+	}
+	wait := u.Wait
+	if wait <= 0 {
+		wait = min(firstWait<<min(attempts, 10), lastWait)
+		wait = wait*3/4 + rand.N(wait/2)
+	}
+	t.counts.unanswered(t, lane, u, wait, now)
+	t.land(p.rec, func(part *lanes.Part) bool {
+		part.Attempts, part.Failed, part.NotBefore = attempts+1, since, now.Add(wait)
+		part.Doubt = part.Doubt || u.Unknown
+		return true
+	})
+}
+
+// compare counts what the destination holds otherwise than it was sent: in
+// another form, or not at all.
+func (t *term) compare(p *plan, r sinks.Result) {
+	for _, v := range p.sent {
+		stored, said := r.Stored[v.Name]
+		if want := text(v.Property); !said || stored == want {
+			continue
+		} else if sameValue(want, stored) {
+			t.metrics.stored.WithLabelValues("normalised").Inc()
+			continue
+		}
+		t.metrics.stored.WithLabelValues("ignored").Inc()
+		t.counts.ignored(t, p.rec.ID.Object, v.Name)
+	}
+}
+
+// sameValue reports whether two texts say the same to a destination that has
+// its own form for values: letter case, spaces around, zeros of a number.
+func sameValue(a, b string) bool {
+	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
+	if strings.EqualFold(a, b) {
+		return true
+	}
+	const most = 40 // digits: beyond that it is no number that somebody means
+	if len(a) > most || len(b) > most || strings.ContainsAny(a+b, "eEpPxX/_") {
+		return false
+	}
+	x, ok := new(big.Rat).SetString(a)
+	y, also := new(big.Rat).SetString(b)
+	return ok && also && x.Cmp(y) == 0
+}

@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"sync"
+	"time"
+
+	"chartwire/pipeline/lanes"
+	"chartwire/sinks"
+)
+
+// idle is how long the loop sleeps at most: so often the status is renewed.
+const idle = 250 * time.Millisecond
+
+// call is one call in the air.
+type call struct {
+	lane    sinks.Lane
+	plans   []plan
+	writes  []sinks.Write
+	started time.Time
+}
+
+// answer is what came back for a call.
+type answer struct {
+	call
+	results []sinks.Result
+}
+
+// calls starts what may be started now, and returns when to look again.
+func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) time.Time {
+	wake := now.Add(idle)
+	if at := t.queue.Wake(now); !at.IsZero() && at.Before(wake) {
+		wake = at
+	}
+	if t.store.Dirty() >= dirtyEntries {
+		return wake // the commit's end wakes us
+	}
+	for _, lane := range sinks.Lanes {
+		for t.slot(lane) {
+			if t.blocked[lane].After(now) {
+				if t.blocked[lane].Before(wake) {
+					wake = t.blocked[lane]
+				}
+				break
+			}
+			c, err := t.compose(lane)
+			if err != nil {
+				t.failures <- err
+				return now
+			}
+			if len(c.writes) == 0 {
+				break
+			}
+			// The lease is looked at last: what is behind us may have taken long.
+			if now = time.Now(); !now.Before(t.p.Until()) {
+				t.back(c)
+				t.metrics.lapsed.Inc()
+				return now.Add(20 * time.Millisecond)
+			}
+			if wait := t.o.Sink.Reserve(lane, now); wait > 0 {
+				t.back(c)
+				t.blocked[lane] = now.Add(wait)
+				continue
+			}
+			t.start(c, work, wg)
+		}
+	}
+	return wake
+}
+
+// slot reports whether a call of the lane may be in the air beside the others:
+// one place is kept for safety, and a backfill has half of them.
+func (t *term) slot(lane sinks.Lane) bool {
+	switch lane {
+	case sinks.Safety:
+		return t.inAir() < t.o.Calls
+	case sinks.Backfill:
+		return t.inAir() < max(t.o.Calls-1, 1) && t.air[lane] < max(t.o.Calls/2, 1)
+	}
+	return t.inAir() < max(t.o.Calls-1, 1)
+}
+
+// batch is how many records a call may hold. A record whose calls end without
+// an answer again and again travels with fewer, at last alone: it may be the
+// reason.
+func (t *term) batch(object string, attempts int) int {
+	return max(t.o.Sink.Batch(object)>>max(attempts-3, 0), 1)
+}
+
+// compose picks the records of a lane's next call. Those for which there is
+// nothing to write are done; none are left when there are no writes.
+func (t *term) compose(lane sinks.Lane) (call, error) {
+	c := call{lane: lane}
+	for len(c.writes) == 0 {
+		recs := t.queue.Pick(lane, t.batch)
+		if len(recs) == 0 {
+			return c, nil
+		}
+		for _, rec := range recs {
+			base, err := t.store.Get(rec.ID.ID())
+			if err != nil {
+				return c, err
+			}
+			if lane == sinks.Safety && !base.There() {
+				t.queue.Widen(rec) // its creation needs the rest
+			}
+			p := makePlan(newView(rec.Call()), base, lane, rec.Doubt())
+			p.rec = rec
+			if p.write == nil {
+				t.settle(rec.ID, &p, sinks.Result{})
+				t.metrics.suppressed.WithLabelValues(lane.String()).Inc()
+				t.land(rec, nil)
+				continue
+			}
+			p.write.Record, p.write.Trace = rec.ID, trace(rec.ID, p.view.head.Version)
+			c.plans = append(c.plans, p)
+			c.writes = append(c.writes, *p.write)
+		}
+	}
+	return c, nil
+}
+
+// trace names a write: the same for a repetition, another for another state.
+func trace(r sinks.Record, version int64) string {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(r.ID()), uint64(version)))
+	return hex.EncodeToString(sum[:10])
+}
+
+func (t *term) back(c call) {
+	recs := make([]*lanes.Record, len(c.plans))
+	for i := range c.plans {
+		recs[i] = c.plans[i].rec
+	}
+	t.queue.Back(recs)
+}
+
+func (t *term) start(c call, work context.Context, wg *sync.WaitGroup) {
+	c.started = time.Now()
+	t.air[c.lane]++
+	wg.Go(func() {
+		ctx, cancel := context.WithTimeout(work, t.o.CallTimeout)
+		defer cancel()
+		t.answers <- answer{c, t.o.Sink.Apply(ctx, c.writes)}
+	})
+}

@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/lanes"
+	"chartwire/pipeline/writes"
+	"chartwire/sinks"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// fetched is one record as a reader hands it on.
+type fetched struct {
+	p        *partition
+	offset   int64
+	mutation *sinks.Mutation // nil: a heartbeat, or nothing
+	beat     time.Time
+	err      error // it is no mutation
+}
+
+// handful is how many records a reader hands on at once: few, so that what is
+// more urgent comes between.
+const handful = 200
+
+// read brings the records of one lane. Each lane has a client of its own: with
+// one for all, what is fetched of a backfill would stand before safety.
+func (t *term) read(ctx context.Context, lane sinks.Lane) error {
+	from := map[string]map[int32]kgo.Offset{}
+	by := map[string]map[int32]*partition{}
+	for _, p := range t.partitions {
+		if p.lane != lane {
+			continue
+		}
+		if from[p.topic] == nil {
+			from[p.topic], by[p.topic] = map[int32]kgo.Offset{}, map[int32]*partition{}
+		}
+		from[p.topic][p.number], by[p.topic][p.number] = kgo.NewOffset().AtStart(), p
+		if p.from >= 0 {
+			from[p.topic][p.number] = kgo.NewOffset().At(p.from)
+		}
+	}
+	cl, err := t.o.Connection.Client(kgo.ConsumePartitions(from), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxBytes(4<<20), kgo.FetchMaxPartitionBytes(1<<20))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for {
+		fetches := cl.PollRecords(ctx, handful)
+		if ctx.Err() != nil {
+			return nil
+		}
+		for _, e := range fetches.Errors() {
+			if errors.Is(e.Err, kerr.OffsetOutOfRange) {
+				return cdc.Haltf("deliver-offset-lost", "topic %s/%d no longer holds the offset to go on at: "+
+					"mutations that were not delivered are gone; map the flow again", e.Topic, e.Partition)
+			}
+			return fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+		}
+		batch := make([]fetched, 0, fetches.NumRecords())
+		for it := fetches.RecordIter(); !it.Done(); {
+			r := it.Next()
+			p := by[r.Topic][r.Partition]
+			if p.halted.Load() {
+				cl.PauseFetchPartitions(map[string][]int32{p.topic: {p.number}})
+				continue
+			}
+			f := fetched{p: p, offset: r.Offset}
+			if r.Value != nil {
+				f.mutation, f.beat, f.err = writes.Decode(r)
+			}
+			batch = append(batch, f)
+		}
+		if len(batch) == 0 {
+			continue
+		}
+		select {
+		case t.arrivals[lane] <- batch:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// arrive takes a handful of records in.
+func (t *term) arrive(batch []fetched) error {
+	for _, f := range batch {
+		if f.p.halted.Load() {
+			continue
+		}
+		if f.err != nil {
+			t.halt(f.p.flow, &cdc.Halt{Code: "mutation-unreadable", Text: "a record of the flow's mutations cannot be read: " +
+				"another program, or a newer version, wrote to the topic", Err: f.err})
+			continue
+		}
+		ref := lanes.Ref{Partition: f.p.index, Offset: f.p.ledger.Open(f.offset + 1)}
+		t.held[f.p.lane]++
+		if f.mutation == nil {
+			if !f.beat.IsZero() {
+				f.p.beats = append(f.p.beats, beat{f.offset, f.beat})
+			}
+			t.pass(ref)
+			continue
+		}
+		if err := t.admit(f, ref); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admit queues a mutation, unless the destination holds all of it already.
+func (t *term) admit(f fetched, ref lanes.Ref) error {
+	m := f.mutation
+	a := lanes.Arrival{Mutation: m, Ref: ref, Lane: f.p.lane, Doubt: f.offset < f.p.doubtful, Rest: sinks.Backfill}
+	rec := t.queue.Record(m.Record)
+	if a.Doubt || rec != nil && rec.Doubt() {
+		if now := time.Now(); now.Before(t.doubt) && !t.clean {
+			a.NotBefore = t.doubt
+		}
+	}
+	if rec != nil || a.Doubt {
+		a.Rest = urgent(m.Properties)
+		a.RestDue = deadline(m.Commit, a.Rest)
+		t.queue.Add(a)
+		return nil
+	}
+	base, err := t.store.Get(m.Record.ID())
+	if err != nil {
+		return err
+	}
+	p := makePlan(newView([]*lanes.Part{lanes.Whole(m)}), base, f.p.lane, false)
+	if p.write == nil {
+		t.settle(m.Record, &p, sinks.Result{})
+		t.metrics.suppressed.WithLabelValues(f.p.lane.String()).Inc()
+		t.pass(ref)
+		return nil
+	}
+	changed := make([]sinks.Property, 0, len(p.sent))
+	for _, v := range p.sent {
+		changed = append(changed, v.Property)
+	}
+	a.Rest = urgent(changed)
+	a.RestDue = deadline(m.Commit, a.Rest)
+	t.queue.Add(a)
+	return nil
+}
+
+// urgent is the most urgent lane of the properties that are not for safety. If
+// there are none it is realtime: nothing is to be sent, only noted.
+func urgent(ps []sinks.Property) sinks.Lane {
+	lane := sinks.Backfill + 1
+	for _, p := range ps {
+		if p.Lane != sinks.Safety {
+			lane = min(lane, p.Lane)
+		}
+	}
+	if lane > sinks.Backfill {
+		return sinks.Realtime
+	}
+	return lane
+}
+
+// pass lets an offset pass.
+func (t *term) pass(ref lanes.Ref) {
+	p := t.partitions[ref.Partition]
+	if p.halted.Load() {
+		return
+	}
+	before, n := p.mark(), p.ledger.Len()
+	p.ledger.Close(ref.Offset)
+	t.held[p.lane] -= n - p.ledger.Len()
+	mark := p.mark()
+	if mark == before {
+		return
+	}
+	t.marked = true
+	for len(p.beats) > 0 && p.beats[0].offset < mark {
+		t.counts.beat(p.flow, p.lane, p.beats[0].commit)
+		t.metrics.heartbeat.WithLabelValues(p.flow, p.lane.String()).Set(float64(p.beats[0].commit.UnixMilli()) / 1000)
+		p.beats = p.beats[1:]
+	}
+}

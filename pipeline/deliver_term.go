@@ -1,0 +1,307 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/broker"
+	"chartwire/pipeline/lanes"
+	"chartwire/pipeline/lease"
+	"chartwire/pipeline/shadow"
+	"chartwire/sinks"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// term is one time of holding the sink. All its state belongs to the goroutine
+// of run; readers, calls and the commit in the air send it what they have.
+type term struct {
+	*Deliver
+	p     *lease.Producer
+	store *shadow.Store
+	queue *lanes.Queue
+
+	partitions []*partition
+	held       [len(sinks.Lanes)]int // ledger lines open, by lane
+	arrivals   [len(sinks.Lanes)]chan []fetched
+	failures   chan error // of readers
+
+	answers chan answer
+	air     [len(sinks.Lanes)]int // calls in the air
+	blocked [len(sinks.Lanes)]time.Time
+	success time.Time // of the newest call that was answered with one
+
+	// Until doubt, the calls of the holder before may still arrive.
+	clean bool
+	doubt time.Time
+
+	letters   map[string]*kgo.Record // dead letters and their ends, by key
+	marked    bool                   // an offset moved since the last commit
+	committed chan error
+	next      *commit // in the air
+	last      time.Time
+
+	halts  map[string]*cdc.Halt // by flow
+	counts counts
+}
+
+// partition is one partition of a topic of mutations.
+type partition struct {
+	index    int
+	topic    string
+	number   int32
+	flow     string
+	lane     sinks.Lane
+	from     int64 // where reading starts; -1: at the topic's start
+	doubtful int64 // offsets below it may have been tried by a holder before
+	ledger   Ledger[int64]
+	beats    []beat
+	halted   atomic.Bool
+}
+
+// beat is a heartbeat that is seen when the mark has passed it.
+type beat struct {
+	offset int64
+	commit time.Time
+}
+
+func (p *partition) mark() int64 {
+	if m, ok := p.ledger.Mark(); ok {
+		return m
+	}
+	return p.from
+}
+
+// newTerm finds where the holder before left off, and says in Kafka that from
+// now on this one may have calls in the air.
+func (d *Deliver) newTerm(ctx context.Context, p *lease.Producer, store *shadow.Store, taken time.Time) (*term, error) {
+	var limits [len(sinks.Lanes)]lanes.Limit
+	for i := range limits {
+		limits[i] = d.o.Window
+	}
+	t := &term{
+		Deliver: d, p: p, store: store, queue: lanes.New(limits),
+		failures: make(chan error, len(sinks.Lanes)), answers: make(chan answer, d.o.Calls),
+		committed: make(chan error, 1), letters: map[string]*kgo.Record{}, halts: map[string]*cdc.Halt{},
+		counts: counts{beats: map[string]map[string]time.Time{}},
+	}
+	progress := store.Progress()
+	// No progress: nobody ever held this sink.
+	t.clean = progress.Clean || progress.Time.IsZero()
+	// The old holder's last call started before its lease was over, which was
+	// before we took it.
+	t.doubt = taken.Add(d.o.CallTimeout + doubtMargin)
+	if err := t.place(ctx, progress); err != nil {
+		return nil, err
+	}
+	t.commit(false)
+	return t, t.landed(<-t.committed)
+}
+
+// doubtMargin is added to the call timeout: for what runs late.
+const doubtMargin = 500 * time.Millisecond
+
+// place finds the partitions and where each is to be read from.
+func (t *term) place(ctx context.Context, progress shadow.Progress) error {
+	var topics []string
+	flows, by := map[string]string{}, map[string]sinks.Lane{}
+	for _, flow := range t.o.Flows {
+		for _, lane := range sinks.Lanes {
+			topic := t.o.Topics.Writes(t.o.Sink.Name(), flow, lane.String())
+			topics = append(topics, topic)
+			flows[topic], by[topic] = flow, lane
+		}
+	}
+	ends, err := broker.Ends(ctx, t.o.Connection, topics...)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		for number, end := range ends[topic] {
+			p := &partition{index: len(t.partitions), topic: topic, number: number, flow: flows[topic], lane: by[topic], from: -1}
+			if from, ok := progress.Offsets[topic][number]; ok {
+				p.from = from
+			}
+			if p.from > end {
+				return cdc.Haltf("deliver-offset-lost", "topic %s/%d ends at offset %d, and mutations before %d are done: "+
+					"it was made anew or lost its end; map the flow again", topic, number, end, p.from)
+			}
+			if !t.clean {
+				p.doubtful = end
+			}
+			t.partitions = append(t.partitions, p)
+		}
+	}
+	return nil
+}
+
+// run delivers until ctx ends, the lease is lost or all flows are halted.
+func (t *term) run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer func() {
+		stop()
+		wg.Wait()
+		if t.next != nil { // the producer is not to be left while it commits
+			<-t.committed
+		}
+	}()
+	reading, quiet := context.WithCancel(work)
+	for _, lane := range sinks.Lanes {
+		t.arrivals[lane] = make(chan []fetched)
+		wg.Go(func() {
+			if err := t.read(reading, lane); err != nil && reading.Err() == nil {
+				t.failures <- err
+			}
+		})
+	}
+	t.log.Info("delivering", "partitions", len(t.partitions), "in_doubt", !t.clean)
+	err := t.loop(ctx, work, &wg)
+	quiet()
+	if err != nil && cdc.HaltCode(err) == "" {
+		return err
+	}
+	return errors.Join(err, t.finish())
+}
+
+// loop is the life of a term. Nil means that ctx ended.
+func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := time.Now()
+		wake := t.calls(now, work, wg)
+		if due := t.commitDue(now); due.IsZero() {
+			t.commit(false)
+		} else if due.Before(wake) {
+			wake = due
+		}
+		t.report(now)
+		if err := t.allHalted(); err != nil {
+			return err
+		}
+		timer.Reset(time.Until(wake))
+		var in [len(sinks.Lanes)]chan []fetched
+		for _, lane := range sinks.Lanes {
+			if t.room(lane) {
+				in[lane] = t.arrivals[lane]
+			}
+		}
+		var err error
+		select {
+		case <-ctx.Done():
+			if cause := context.Cause(ctx); errors.Is(cause, lease.ErrLost) {
+				return cause
+			}
+			return nil
+		case batch := <-in[sinks.Safety]:
+			err = t.arrive(batch)
+		case batch := <-in[sinks.Realtime]:
+			err = t.arrive(batch)
+		case batch := <-in[sinks.Routine]:
+			err = t.arrive(batch)
+		case batch := <-in[sinks.Backfill]:
+			err = t.arrive(batch)
+		case a := <-t.answers:
+			err = t.answer(a)
+		case err = <-t.committed:
+			err = t.landed(err)
+		case err = <-t.failures:
+		case <-timer.C:
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ledgerLines bounds the offsets of a lane that wait for an older one.
+const ledgerLines = 200_000
+
+// dirtyEntries bounds what is learned between two commits.
+const dirtyEntries = 4000
+
+// room reports whether the lane may bring more.
+func (t *term) room(lane sinks.Lane) bool {
+	return !t.queue.Full(lane) && t.held[lane] < ledgerLines && t.store.Dirty() < dirtyEntries
+}
+
+// finish ends the calls in the air and saves what is done.
+func (t *term) finish() error {
+	late := time.NewTimer(t.o.CallTimeout + doubtMargin)
+	defer late.Stop()
+	for t.inAir() > 0 {
+		select {
+		case a := <-t.answers:
+			if err := t.answer(a); err != nil {
+				return err
+			}
+		case err := <-t.committed:
+			if err := t.landed(err); err != nil {
+				return err
+			}
+		case <-late.C:
+			return errors.New("a call did not end within its timeout")
+		}
+	}
+	if t.next != nil {
+		if err := t.landed(<-t.committed); err != nil {
+			return err
+		}
+	}
+	t.commit(!t.doubtful())
+	return t.landed(<-t.committed)
+}
+
+// doubtful reports whether the destination may hold something that we do not
+// know of: then whoever comes next is in doubt too.
+func (t *term) doubtful() bool {
+	for _, p := range t.partitions {
+		if p.mark() < p.doubtful {
+			return true
+		}
+	}
+	return t.queue.Doubts() > 0
+}
+
+func (t *term) inAir() (n int) {
+	for _, a := range t.air {
+		n += a
+	}
+	return n
+}
+
+// halt stops a flow: nothing more of it is read or sent. Its offsets stay where
+// they are.
+func (t *term) halt(flow string, h *cdc.Halt) {
+	if t.halts[flow] != nil {
+		return
+	}
+	t.log.Error("flow halted", "flow", flow, "err", h)
+	t.metrics.halts.WithLabelValues(flow, h.Code).Set(1)
+	t.halts[flow] = h
+	for _, p := range t.partitions {
+		if p.flow == flow {
+			p.halted.Store(true)
+			t.held[p.lane] -= p.ledger.Len()
+		}
+	}
+	t.queue.Drop(flow)
+}
+
+// allHalted gives the halts once no flow is left.
+func (t *term) allHalted() error {
+	if len(t.halts) < len(t.o.Flows) {
+		return nil
+	}
+	var errs []error
+	for _, flow := range t.o.Flows {
+		errs = append(errs, fmt.Errorf("flow %s: %w", flow, t.halts[flow]))
+	}
+	return errors.Join(errs...)
+}
