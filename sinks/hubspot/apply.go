@@ -49,6 +49,8 @@ type job struct {
 	lane   sinks.Lane
 	object string
 	paid   bool // the room that Reserve gave is not used yet
+
+	unpaced bool // the calls are about definitions
 }
 
 // errOpen is the fault of a call that an open breaker kept from being made.
@@ -147,7 +149,7 @@ func (j *job) call(c *call) (*answer, error) {
 func (j *job) room() error {
 	for {
 		now := time.Now()
-		wait, reason := j.s.limiter.take(j.lane, now)
+		wait, reason := j.s.limiter.take(j.lane, !j.unpaced, now)
 		if wait <= 0 {
 			return nil
 		}

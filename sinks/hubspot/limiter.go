@@ -60,8 +60,9 @@ func newLimiter(cfg *Config) *limiter {
 		max: firstMax, shrink: 1, day: day{reserve: cfg.DailyReserve}}
 }
 
-// take asks for room for one call. Zero grants and counts it.
-func (l *limiter) take(lane sinks.Lane, now time.Time) (time.Duration, string) {
+// take asks for room for one call. Zero grants and counts it. Reading and
+// creating definitions is not paced: it is a few calls before anything runs.
+func (l *limiter) take(lane sinks.Lane, paced bool, now time.Time) (time.Duration, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if wait := l.blocked.Sub(now); wait > 0 {
@@ -82,7 +83,7 @@ func (l *limiter) take(lane sinks.Lane, now time.Time) (time.Duration, string) {
 	if room = max(room, 1); len(l.entries) >= room {
 		return max(l.frees(len(l.entries)-room).Sub(now), time.Millisecond), "window"
 	}
-	if lane != sinks.Safety {
+	if paced && lane != sinks.Safety {
 		if wait := l.pace(room, now); wait > 0 {
 			return wait, "pace"
 		}

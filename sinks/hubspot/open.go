@@ -228,7 +228,7 @@ func (s *Sink) ask(ctx context.Context, c *call) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
 	c.lane = sinks.Realtime
-	j := &job{s: s, ctx: ctx, lane: c.lane, object: c.object}
+	j := &job{s: s, ctx: ctx, lane: c.lane, object: c.object, unpaced: true}
 	a, err := j.call(c)
 	if err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func (s *Sink) reserve(lane sinks.Lane, now time.Time) (time.Duration, string) {
 	if wait := s.breakers.wait(lane, now); wait > 0 {
 		return wait, "breaker"
 	}
-	return s.limiter.take(lane, now)
+	return s.limiter.take(lane, true, now)
 }
 
 // halted notes a refusal of the credentials: no call is made for a while.

@@ -1,0 +1,58 @@
+package hubspot_test
+
+import (
+	"testing"
+	"time"
+
+	"chartwire/sinks"
+	"chartwire/sinks/hubspot"
+	"chartwire/sinks/hubspot/hubspottest"
+	"chartwire/sinks/sinktest"
+)
+
+func TestHubSpotKeepsTheContract(t *testing.T) {
+	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
+		const timeout = 800 * time.Millisecond
+		a := newAccount(t, hubspottest.Options{Seed: 1}, func(c *hubspot.Config) { c.CallTimeout = timeout })
+		return sinktest.Harness{
+			Sink:    a.Sink,
+			Timeout: timeout,
+			Write:   func(n int) sinks.Write { return contact(n) },
+			Spoil: func(w *sinks.Write) (string, string) {
+				w.Properties[1].Value = "annabel-at-nowhere"
+				return "email", "annabel-at-nowhere"
+			},
+			Count: func(w sinks.Write) int {
+				n := 0
+				for _, r := range a.sim.Find("contacts", w.Record.Property, w.Record.Key) {
+					if !r.Archived {
+						n++
+					}
+				}
+				return n
+			},
+			Holds: func(w sinks.Write, property string) string {
+				r, _ := a.sim.Lookup("contacts", w.Record.Property, w.Record.Key)
+				return r.Properties[property]
+			},
+			Fail: func(f sinktest.Fault) { a.sim.Inject(faultOf(f)) },
+		}
+	})
+}
+
+func faultOf(f sinktest.Fault) hubspottest.Fault {
+	fault := hubspottest.Fault{Path: "batch/upsert", Count: 1, RetryAfter: f.Wait}
+	switch f.Kind {
+	case sinktest.FaultThrottle:
+		fault.Kind = hubspottest.TooManyBurst
+	case sinktest.FaultUnavailable:
+		fault.Kind = hubspottest.Unavailable
+	case sinktest.FaultLostAnswer:
+		fault.Kind = hubspottest.AnswerLost
+	case sinktest.FaultSlow:
+		fault.Kind, fault.Latency = hubspottest.SlowAnswer, hubspottest.Latency{Fixed: f.Wait}
+	case sinktest.FaultHalt:
+		fault.Kind = hubspottest.BadToken
+	}
+	return fault
+}
