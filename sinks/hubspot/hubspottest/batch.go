@@ -3,6 +3,7 @@ package hubspottest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,6 +33,10 @@ type batchInput struct {
 	Associations []any  `json:"associations"`
 }
 
+func (in batchInput) names() []string {
+	return slices.AppendSeq([]string{in.IDProperty}, maps.Keys(in.Properties))
+}
+
 // batchAnswer is the body of 200, 201 and 207.
 type batchAnswer struct {
 	Status      string           `json:"status"`
@@ -55,6 +60,11 @@ func (s *Server) batchWrite(q *request, o *object, op string) any {
 	}
 	if err := checkInputs(o, op, body.Inputs); err != nil {
 		return err
+	}
+	for _, in := range body.Inputs {
+		if err := q.mayUse(o, "write", in.names()...); err != nil {
+			return err
+		}
 	}
 	pl := &planner{s: s, o: o, strict: enforcesRules(q.path.version), claims: claims{}}
 	writes := make([]write, len(body.Inputs))
@@ -218,6 +228,9 @@ func (s *Server) batchRead(q *request, o *object) any {
 	}
 	if len(body.WithHistory) > 0 && len(body.Inputs) > 50 {
 		return badRequest("The maximum number of inputs supported in a batch request with history is 50; the request has %d", len(body.Inputs))
+	}
+	if err := q.mayUse(o, "read", slices.Concat(body.Properties, body.WithHistory)...); err != nil {
+		return err
 	}
 	archived := q.URL.Query().Get("archived") == "true"
 	out := batchAnswer{Status: "COMPLETE", StartedAt: stamp(q.now), Results: []map[string]any{}}

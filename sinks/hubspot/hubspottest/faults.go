@@ -35,30 +35,30 @@ const (
 // values of the matching fields match every request of the API; /_sim/ is never
 // touched.
 type Fault struct {
-	ID   int       `json:"id"` // given by Inject
-	Kind FaultKind `json:"kind"`
+	ID   int // given by Inject
+	Kind FaultKind
 
-	Method string `json:"method,omitempty"`
-	Path   string `json:"path,omitempty"`   // a part of the path, such as "batch/upsert"
-	Object string `json:"object,omitempty"` // such as "contacts"
-	Token  string `json:"-"`
+	Method string
+	Path   string // a part of the path, such as "batch/upsert"
+	Object string // such as "contacts"
+	Token  string
 
 	// Skip lets that many matching requests through first.
-	Skip int `json:"skip,omitempty"`
+	Skip int
 	// Count ends the fault after that many requests; 0: until cleared.
-	Count int `json:"count,omitempty"`
+	Count int
 	// Probability that a matching request is hit; 0: always.
-	Probability float64 `json:"probability,omitempty"`
+	Probability float64
 
 	// RetryAfter adds the header Retry-After, in seconds rounded up.
-	RetryAfter time.Duration `json:"retry_after,omitempty"`
+	RetryAfter time.Duration
 	// After carries the request out before it answers with the fault's
 	// status: the write happened, the answer says it did not.
-	After bool `json:"after,omitempty"`
+	After bool
 	// Latency is what Slow and SlowAnswer wait.
-	Latency Latency `json:"latency,omitzero"`
+	Latency Latency
 
-	Hits int `json:"hits"` // requests it has hit so far
+	Hits int // requests it has hit so far
 }
 
 // effect is what the faults that hit a request do to it together.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"chartwire/sinks/hubspot/hubspottest"
 )
@@ -18,6 +19,9 @@ type client struct {
 	s     *hubspottest.Server
 	url   string
 	token string
+	via   http.RoundTripper // nil: the network
+
+	timeout time.Duration
 }
 
 // reply is an answer with its body as the tree that JSON makes.
@@ -63,7 +67,7 @@ func (c *client) try(method, path string, body any) (reply, error) {
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: c.via, Timeout: c.timeout}).Do(req)
 	if err != nil {
 		return reply{}, err
 	}
@@ -159,4 +163,9 @@ func (c *client) upsert(inputs ...m) reply {
 func (c *client) contact(p props) string {
 	c.t.Helper()
 	return c.call("POST", contacts, m{"properties": p}).expect(c.t, 201).str("id")
+}
+
+// inProcess is a client without a socket, for synthetic time.
+func inProcess(t *testing.T, s *hubspottest.Server) *client {
+	return &client{t: t, s: s, url: "http://sim", token: hubspottest.DefaultToken, via: s.Transport()}
 }

@@ -3,6 +3,7 @@ package hubspottest
 import (
 	"hash/fnv"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -182,6 +183,25 @@ func (s *Server) needs(q *request) []string {
 		return []string{"crm.objects.owners.read"}
 	case "schemas":
 		return []string{"crm.schemas.custom.read"}
+	}
+	return nil
+}
+
+// mayUse refuses names of sensitive properties to tokens without the scope for
+// their level.
+func (q *request) mayUse(o *object, verb string, names ...string) *apiError {
+	if q.scopes == nil {
+		return nil
+	}
+	for _, name := range names {
+		p := o.property(name)
+		if p == nil || p.DataSensitivity == "non_sensitive" {
+			continue
+		}
+		need := "crm.objects." + o.name + "." + p.DataSensitivity + "." + verb
+		if !slices.Contains(q.scopes, need) && !slices.Contains(q.scopes, need+".v2") {
+			return missingScopes([]string{need + ".v2"})
+		}
 	}
 	return nil
 }

@@ -60,6 +60,6 @@ var Unlimited = Limits{Burst: -1, Daily: -1, Search: -1, Records: -1, Properties
 // Latency is how long an answer takes: Fixed, and on top of it an exponential
 // tail with the mean Tail, cut at ten times its mean.
 type Latency struct {
-	Fixed time.Duration `json:"fixed"`
-	Tail  time.Duration `json:"tail"`
+	Fixed time.Duration
+	Tail  time.Duration
 }

@@ -51,6 +51,9 @@ func (s *Server) search(q *request, o *object) any {
 	if bad != nil {
 		return bad
 	}
+	if err := q.mayUse(o, "read", body.Properties...); err != nil {
+		return err
+	}
 	asOf := q.now
 	if s.opts.SearchLag > 0 {
 		asOf = asOf.Add(-s.opts.SearchLag)

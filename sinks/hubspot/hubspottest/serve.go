@@ -23,6 +23,7 @@ type request struct {
 	*http.Request
 	path   path
 	token  string
+	scopes []string // of the token; nil: all
 	body   []byte
 	now    time.Time
 	source source
@@ -114,7 +115,7 @@ func (s *Server) admit(w http.ResponseWriter, q *request, known bool) *apiError 
 	if need := s.needs(q); len(need) > 0 && scopes != nil && !slices.ContainsFunc(need, func(n string) bool { return slices.Contains(scopes, n) }) {
 		return missingScopes(need[:1])
 	}
-	q.source = source{"INTEGRATION", appID(q.token)}
+	q.source, q.scopes = source{"INTEGRATION", appID(q.token)}, scopes
 	if len(q.body) > 0 && (q.Method == http.MethodPost || q.Method == http.MethodPatch || q.Method == http.MethodPut) &&
 		!strings.HasPrefix(q.Header.Get("Content-Type"), "application/json") {
 		return refuse(http.StatusUnsupportedMediaType, "", "Unsupported Media Type: send application/json")

@@ -64,7 +64,11 @@ func (s *Server) single(q *request, o *object, id string) any {
 		if r == nil || r.archived != (query.Get("archived") == "true") {
 			return notFound()
 		}
-		return o.read(r, listed(query["properties"]), listed(query["propertiesWithHistory"]))
+		names, history := listed(query["properties"]), listed(query["propertiesWithHistory"])
+		if err := q.mayUse(o, "read", slices.Concat(names, history)...); err != nil {
+			return err
+		}
+		return o.read(r, names, history)
 	case http.MethodDelete:
 		if r != nil && idProperty == "" {
 			o.archive(r, q.now)
@@ -80,6 +84,9 @@ func (s *Server) single(q *request, o *object, id string) any {
 		}
 		if body.Properties == nil {
 			return missingFields("properties")
+		}
+		if err := q.mayUse(o, "write", batchInput{Properties: body.Properties}.names()...); err != nil {
+			return err
 		}
 		if r == nil || r.archived {
 			return notFound()
@@ -110,6 +117,9 @@ func (s *Server) create(q *request, o *object) any {
 		return badRequest("A new record has no id")
 	case len(in.Associations) > 0:
 		return refuse(http.StatusNotImplemented, "", "the stand-in does not imitate associations")
+	}
+	if err := q.mayUse(o, "write", in.names()...); err != nil {
+		return err
 	}
 	p, err := s.planner(q, o).plan(write{op: "create", values: in.Properties, trace: in.TraceID})
 	if err != nil {
@@ -204,6 +214,9 @@ func (s *Server) list(q *request, o *object) any {
 	after, _ := strconv.ParseInt(query.Get("after"), 10, 64)
 	archived := query.Get("archived") == "true"
 	names, history := listed(query["properties"]), listed(query["propertiesWithHistory"])
+	if err := q.mayUse(o, "read", slices.Concat(names, history)...); err != nil {
+		return err
+	}
 	start, _ := slices.BinarySearchFunc(o.order, after, func(r *record, id int64) int {
 		if r.id < id {
 			return -1

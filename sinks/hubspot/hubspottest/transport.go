@@ -11,7 +11,7 @@ import (
 
 // Transport carries requests to the portal without a socket, for tests whose
 // time is synthetic. A request that its context gives up is still carried out,
-// as behind a socket.
+// as behind a socket; a test in a synctest bubble must outlast it.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ s *Server }
