@@ -79,29 +79,14 @@ var null = json.RawMessage("null")
 // EncodeSchema gives the Avro schema of the envelope of a table's changes.
 // Equal tables give equal texts.
 func EncodeSchema(t *cdc.Table) (string, error) {
-	row := recordJSON{Type: "record", Name: "Row", Fields: []fieldJSON{}}
-	for _, k := range t.Key {
-		row.Key = append(row.Key, t.Columns[k].Name)
+	row, err := rowRecord(t)
+	if err != nil {
+		return "", err
 	}
-	for i := range t.Columns {
-		c := &t.Columns[i]
-		if err := checkType(c); err != nil {
-			return "", fmt.Errorf("schema of %s: %w", t.ID(), err)
-		}
-		a, _ := avroOf(&c.Type)
-		var inner any = a
-		if a.LogicalType == "" {
-			inner = a.Type
-		}
-		row.Fields = append(row.Fields, fieldJSON{
-			Name: AvroName(c.Name), Type: []any{"null", inner}, Default: null,
-			Column: &columnJSON{c.Name, c.Type.Kind.String(), c.Type.Unsigned, c.Type.Bits, c.Type.Length,
-				c.Type.Precision, c.Type.Scale, c.Type.Charset, c.Type.Labels},
-		})
-	}
+	space := row.Namespace
+	row.Namespace = "" // that of the envelope around it
 	envelope := recordJSON{
-		Type: "record", Name: "Envelope",
-		Namespace: AvroName(t.Source) + "." + AvroName(t.Database) + "." + AvroName(t.Name),
+		Type: "record", Name: "Envelope", Namespace: space,
 		Fields: []fieldJSON{
 			{Name: "before", Type: []any{"null", row}, Default: null},
 			{Name: "after", Type: []any{"null", "Row"}, Default: null},
@@ -115,6 +100,47 @@ func EncodeSchema(t *cdc.Table) (string, error) {
 		return "", fmt.Errorf("schema of %s: %w", t.ID(), err)
 	}
 	return string(b), nil
+}
+
+// RowAvro gives the Avro schema of a [cdc.Row] alone, for tools that read it
+// outside its envelope.
+func RowAvro(t *cdc.Table) (string, error) {
+	row, err := rowRecord(t)
+	if err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(row)
+	if err != nil {
+		return "", fmt.Errorf("schema of %s: %w", t.ID(), err)
+	}
+	return string(b), nil
+}
+
+func rowRecord(t *cdc.Table) (row recordJSON, err error) {
+	row = recordJSON{
+		Type: "record", Name: "Row", Fields: []fieldJSON{},
+		Namespace: AvroName(t.Source) + "." + AvroName(t.Database) + "." + AvroName(t.Name),
+	}
+	for _, k := range t.Key {
+		row.Key = append(row.Key, t.Columns[k].Name)
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if err := checkType(c); err != nil {
+			return row, fmt.Errorf("schema of %s: %w", t.ID(), err)
+		}
+		a, _ := avroOf(&c.Type)
+		var inner any = a
+		if a.LogicalType == "" {
+			inner = a.Type
+		}
+		row.Fields = append(row.Fields, fieldJSON{
+			Name: AvroName(c.Name), Type: []any{"null", inner}, Default: null,
+			Column: &columnJSON{c.Name, c.Type.Kind.String(), c.Type.Unsigned, c.Type.Bits, c.Type.Length,
+				c.Type.Precision, c.Type.Scale, c.Type.Charset, c.Type.Labels},
+		})
+	}
+	return row, nil
 }
 
 // sourceRecord is the same for every table; envelope.go writes and reads it.

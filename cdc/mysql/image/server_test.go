@@ -191,16 +191,6 @@ type rowImage struct {
 // readBinlog reads the images of all inserts in the server's current log.
 func readBinlog(t *testing.T, db *servers.DB, conn *client.Conn) []rowImage {
 	t.Helper()
-	res, err := conn.Execute("show binary logs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	last, _ := res.GetString(res.RowNumber()-1, 0)
-	res, err = conn.Execute("select @@log_bin_basename")
-	if err != nil {
-		t.Fatal(err)
-	}
-	base, _ := res.GetString(0, 0)
 	var images []rowImage
 	p := replication.NewBinlogParser()
 	p.SetFlavor(db.Flavor.Name)
@@ -212,10 +202,25 @@ func readBinlog(t *testing.T, db *servers.DB, conn *client.Conn) []rowImage {
 		images = append(images, rowImage{metaOf(e.Table, db.Flavor.Name == "mariadb"), bytes.Clone(data[pos:]), bytes.Clone(e.ColumnBitmap1)})
 		return nil
 	})
-	if err := p.ParseFile(base[:strings.LastIndexByte(base, '/')+1]+last, 0, func(*replication.BinlogEvent) error { return nil }); err != nil {
+	if err := p.ParseFile(currentLog(t, conn), 0, func(*replication.BinlogEvent) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return images
+}
+
+// currentLog is the path of the log that the server writes.
+func currentLog(t *testing.T, conn *client.Conn) string {
+	t.Helper()
+	res, err := conn.Execute("show binary logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, _ := res.GetString(res.RowNumber()-1, 0)
+	if res, err = conn.Execute("select @@log_bin_basename"); err != nil {
+		t.Fatal(err)
+	}
+	base, _ := res.GetString(0, 0)
+	return base[:strings.LastIndexByte(base, '/')+1] + last
 }
 
 // metaOf turns go-mysql's table map into ours: a second reader beside the one
