@@ -3,7 +3,7 @@
 GO ?= go
 SERVERS ?= mariadb mysql kafka registry
 
-.PHONY: help build demo test test-short servers bench fuzz lint
+.PHONY: help build demo test test-short test-containers servers bench fuzz lint
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,3 +33,6 @@ bench: servers ## the benchmarks of README, side by side in one run
 
 fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)
 	./integration/fuzz.sh $(or $(FUZZTIME),30s)
+
+test-containers: ## the smoke test with every server in a container (testcontainers-go)
+	eval "$$(./integration/containers/images.sh)" && $(GO) test -count=1 -v -run 'Containers' ./integration/...

@@ -1,0 +1,22 @@
+package config
+
+import (
+	"os"
+	"testing"
+)
+
+// TestExample holds that the example that is shipped loads.
+func TestExample(t *testing.T) {
+	text, err := os.ReadFile("../../../deploy/chartwire.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(string) (string, bool) { return "x", true }
+	c, err := Parse("chartwire.example.yaml", text, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Sources) != 2 || len(c.Flows) != 2 || c.Sinks.Notify == nil {
+		t.Fatalf("got %+v", c)
+	}
+}
