@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"chartwire/cdc"
@@ -32,10 +33,9 @@ func (d *DB) Batch() *Batch {
 			b.Meta.SetOffset(topic, p, o)
 		}
 	}
-	b.Meta.Gone = map[string]int64{}
-	for t, seq := range d.meta.Gone {
-		b.Meta.Gone[t] = seq
-	}
+	b.Meta.Gone, b.Meta.Seqs = map[string]int64{}, map[string]int64{}
+	maps.Copy(b.Meta.Gone, d.meta.Gone)
+	maps.Copy(b.Meta.Seqs, d.meta.Seqs)
 	return b
 }
 
@@ -69,14 +69,12 @@ func (b *Batch) Wait(w *Waiting) {
 	b.buf = waitingKey(b.buf[:0], w.Table, w.Key, w.Seq)
 	b.val = appendWaiting(b.val[:0], w)
 	b.set(b.buf, b.val)
-	b.Meta.Waiting++
 }
 
 // Done forgets a change that waited.
 func (b *Batch) Done(t Table, key string, seq int64) {
 	b.buf = waitingKey(b.buf[:0], t, key, seq)
 	b.delete(b.buf)
-	b.Meta.Waiting--
 }
 
 // PutEntry sets an entry of the changelog; a nil value deletes it.

@@ -55,6 +55,16 @@ func (d *DB) Waiting(source string) iter.Seq2[Waiting, error] {
 	}
 }
 
+// Waits reports whether a change of the key waits.
+func (d *DB) Waits(t Table, key string) (waits bool, err error) {
+	prefix := waitingKey(nil, t, key, 0)
+	prefix = prefix[:len(prefix)-8]
+	for range d.scan(prefix, after(prefix), func(e error) { err = e }) {
+		return true, nil
+	}
+	return false, err
+}
+
 func parseWaiting(k, v []byte) (Waiting, error) {
 	t, key, seq, err := parseWaitingKey(k)
 	if err != nil {

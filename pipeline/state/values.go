@@ -90,13 +90,14 @@ type Meta struct {
 	Time time.Time `json:"time"`
 	// Offsets are the next offsets to read, by topic and partition.
 	Offsets map[string]map[int32]Offset `json:"offsets,omitempty"`
+	// Seqs are, by source, how far the flow's progress was when the batch was
+	// made: no row in the state has a higher seq.
+	Seqs map[string]int64 `json:"seqs,omitempty"`
 	// Entries is the next offset of the flow's changelog.
 	Entries int64 `json:"entries,omitempty"`
 	// Gone holds by [Table.Text] the newest epoch that was carried out: every
 	// row in the state has a higher seq.
 	Gone map[string]int64 `json:"gone,omitempty"`
-	// Waiting counts the changes that wait on disk.
-	Waiting int64 `json:"waiting,omitempty"`
 }
 
 // Offset is a place in a topic partition.

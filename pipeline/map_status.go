@@ -1,0 +1,51 @@
+package pipeline
+
+import (
+	"maps"
+	"time"
+)
+
+// MapStatus is how far a Map is.
+type MapStatus struct {
+	Flow    string `json:"flow"`
+	Holding bool   `json:"holding"` // false: standing by
+	// Rebuilding says that the topics are being read up to the cut that was the
+	// newest at the start; until then nothing is mapped.
+	Rebuilding bool                       `json:"rebuilding,omitempty"`
+	Sources    map[string]MapSourceStatus `json:"sources,omitempty"`
+	// Remapping names the maps that changed and whose entities are still being
+	// mapped again.
+	Remapping []string `json:"remapping,omitempty"`
+	Version   int64    `json:"version"` // of the last mutation
+	Waiting   int64    `json:"waiting"` // changes read and not yet mapped
+	Bytes     int64    `json:"state_bytes"`
+	Halt      string   `json:"halt,omitempty"` // why it stopped
+}
+
+// MapSourceStatus is how far one source has been mapped.
+type MapSourceStatus struct {
+	Seq int64 `json:"seq"`
+	// Commit is the newest commit time that is mapped, Cut when the newest
+	// mapped cut was written.
+	Commit time.Time `json:"commit,omitzero"`
+	Cut    time.Time `json:"cut,omitzero"`
+	// Behind is the time between the newest cut that was read and the newest
+	// one that is mapped.
+	Behind time.Duration `json:"behind"`
+}
+
+// Status is how far the Map is now.
+func (m *Map) Status() MapStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.status
+	s.Flow = m.o.Flow
+	s.Sources = maps.Clone(s.Sources)
+	return s
+}
+
+func (m *Map) setStatus(change func(*MapStatus)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.status)
+}
