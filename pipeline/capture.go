@@ -154,7 +154,8 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	c.log.Info("capturing", "pos", state.Checkpoint.Position.String(), "seq", state.Seq)
 	resume := cdc.Resume{Checkpoint: state.Checkpoint, Loads: maps.Clone(state.Loads)}
 	c.update(func(s *CaptureStatus) {
-		*s = CaptureStatus{Source: c.o.Source, Holding: true, Since: time.Now(), Cut: *state}
+		*s = CaptureStatus{Source: c.o.Source, Holding: true, Since: time.Now()}
+		s.Cut.Fold(state) // with maps of its own
 	})
 	defer c.update(func(s *CaptureStatus) { s.Holding = false })
 
@@ -165,5 +166,5 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	defer wg.Wait()
 	defer stop() // before Wait
 	wg.Go(func() { in.run(wctx, resume) })
-	return (&committer{capture: c, producer: p, in: in, state: &c.status.Cut, topic: topic}).run()
+	return (&committer{capture: c, producer: p, in: in, state: state, topic: topic}).run()
 }

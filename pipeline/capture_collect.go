@@ -171,6 +171,12 @@ func (in *collector) rows(t *cdc.Txn) {
 	in.cur.content = in.cur.content || len(t.Changes) > 0
 }
 
+func (in *collector) heardAt() time.Time {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.heard
+}
+
 // swap gives the batch to be committed, and takes one whose commit is done.
 func (in *collector) swap(done *batch) (b *batch, rows map[*captureTable]int) {
 	done.reset()

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -33,8 +32,8 @@ type committer struct {
 	capture  *Capture
 	producer *lease.Producer
 	in       *collector
-	state    *cut.Cut // guarded by capture.mu
-	topic    string   // of the cuts
+	state    *cut.Cut
+	topic    string // of the cuts
 
 	deltas int       // cuts since the last full one
 	full   time.Time // when that was
@@ -128,14 +127,12 @@ func (m *committer) commit(b *batch, rows map[*captureTable]int, full bool) erro
 	if m.deltas++; full {
 		m.deltas, m.full = 0, now
 	}
-	m.capture.committed(b, rows, time.Now(), m.in)
+	m.capture.committed(b, rows, m.in.heardAt())
 	return nil
 }
 
 // cut folds the batch into the state, and makes the record that says so.
 func (m *committer) cut(b *batch, full bool, now time.Time) (*kgo.Record, error) {
-	m.capture.mu.Lock()
-	defer m.capture.mu.Unlock()
 	d := &b.cut
 	d.Source, d.Time = m.state.Source, now
 	if !b.moved {
@@ -152,9 +149,9 @@ func (m *committer) cut(b *batch, full bool, now time.Time) (*kgo.Record, error)
 		whole.Full = true
 		d = &whole
 	}
-	value, err := json.Marshal(d)
+	value, err := cut.Encode(d)
 	if err != nil {
-		return nil, fmt.Errorf("encoding a cut: %w", err)
+		return nil, err
 	}
 	return &kgo.Record{Topic: m.topic, Key: []byte(key), Value: value, Timestamp: now}, nil
 }

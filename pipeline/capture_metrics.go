@@ -65,8 +65,8 @@ func (m *captureMetrics) unregister() {
 }
 
 // committed counts a batch that Kafka has.
-func (c *Capture) committed(b *batch, rows map[*captureTable]int, now time.Time, in *collector) {
-	total := 0
+func (c *Capture) committed(b *batch, rows map[*captureTable]int, heard time.Time) {
+	now, total := time.Now(), 0
 	for t, n := range rows {
 		c.metrics.rows.WithLabelValues(t.source.Database + "." + t.source.Table).Add(float64(n))
 		total += n
@@ -76,10 +76,8 @@ func (c *Capture) committed(b *batch, rows map[*captureTable]int, now time.Time,
 	if !b.began.IsZero() {
 		c.metrics.commits.Observe(now.Sub(b.began).Seconds())
 	}
-	in.mu.Lock()
-	heard := in.heard
-	in.mu.Unlock()
 	c.update(func(s *CaptureStatus) {
+		s.Cut.Fold(&b.cut)
 		s.Rows += int64(total)
 		s.Bytes += int64(b.bytes)
 		s.Txns += int64(b.txns)

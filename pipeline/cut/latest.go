@@ -48,6 +48,15 @@ func (m Marks) with(d Marks) Marks {
 	return m
 }
 
+// Encode gives the value of a record of a cuts topic.
+func Encode(c *Cut) ([]byte, error) {
+	value, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a cut: %w", err)
+	}
+	return value, nil
+}
+
 // Decode reads the value of a record of a cuts topic.
 func Decode(value []byte) (*Cut, error) {
 	c := new(Cut)
