@@ -20,9 +20,11 @@ type bank struct {
 	large    int           // each hundredth transaction has that many moves, in pieces
 	piece    int           // changes in a piece
 	every    time.Duration // between transactions
-	beat     time.Duration // between heartbeats, at the end
-	tables   [2]*cdc.Table
-	fail     map[int]error // before the nth transaction
+	// pieceEvery is the time between the pieces of one.
+	pieceEvery time.Duration
+	beat       time.Duration // between heartbeats, at the end
+	tables     [2]*cdc.Table
+	fail       map[int]error // before the nth transaction
 }
 
 func newBank() *bank {
@@ -119,6 +121,9 @@ func (b *bank) transaction(n, skip int, yield func(*cdc.Txn, error) bool) bool {
 		}
 		if !yield(t, nil) {
 			return false
+		}
+		if !t.End {
+			time.Sleep(b.pieceEvery)
 		}
 	}
 	return true

@@ -297,8 +297,10 @@ func testCaptureFaults(t *testing.T, s *stand) {
 func testCaptureKilled(t *testing.T, s *stand) {
 	s.bank.every = time.Millisecond
 	rng := rand.New(rand.NewPCG(3, 4))
+	var roads []*brokertest.Road
 	for range 4 {
 		road, conn := brokertest.NewRoad(s.conn)
+		roads = append(roads, road)
 		c, stop := s.run(conn)
 		at := int(c.Status().Cut.Checkpoint.Position.Offset)
 		s.until(c, at+1)
@@ -318,13 +320,17 @@ func testCaptureKilled(t *testing.T, s *stand) {
 	}
 	c, _ := s.run(s.conn)
 	s.until(c, s.bank.txns)
+	for _, road := range roads { // the dead wake up, and find themselves fenced
+		road.Unblock()
+	}
+	time.Sleep(300 * time.Millisecond)
 	s.verify(s.bank.txns)
 }
 
 // testCaptureLarge stops in the middle of a transaction that takes several
 // Kafka transactions, and goes on inside it.
 func testCaptureLarge(t *testing.T, s *stand) {
-	s.bank.txns, s.bank.large, s.bank.piece = 120, 50_000, 1000
+	s.bank.txns, s.bank.large, s.bank.piece, s.bank.pieceEvery = 120, 50_000, 1000, 5*time.Millisecond
 	c, stop := s.run(s.conn)
 	for start := time.Now(); c.Status().Cut.Checkpoint.Rows == 0; time.Sleep(time.Millisecond) {
 		if time.Since(start) > 30*time.Second {

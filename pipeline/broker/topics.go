@@ -120,17 +120,36 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, c Config, topics ...Topic
 			continue
 		}
 		_, err := adm.CreateTopic(ctx, int32(t.partitions()), replication, t.settings(c), t.Name)
-		if errors.Is(err, kerr.TopicAlreadyExists) { // another process was faster
-			var again kadm.TopicDetails
-			if again, err = adm.ListTopics(ctx, t.Name); err == nil {
-				err = check(t, again[t.Name])
-			}
+		if err == nil || errors.Is(err, kerr.TopicAlreadyExists) { // another process was faster
+			err = await(ctx, adm, t)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("creating topic %s: %w", t.Name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// await waits until the brokers know a topic that was made a moment ago: they
+// hear of it one after the other.
+func await(ctx context.Context, adm *kadm.Client, t Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		have, err := adm.ListTopics(ctx, t.Name)
+		if err != nil {
+			return err
+		}
+		d := have[t.Name]
+		if !errors.Is(d.Err, kerr.UnknownTopicOrPartition) && !errors.Is(d.Err, kerr.LeaderNotAvailable) {
+			return check(t, d)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the brokers to know it: %w", d.Err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func check(t Topic, d kadm.TopicDetail) error {
