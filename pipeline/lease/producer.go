@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"chartwire/pipeline/broker"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -37,6 +39,7 @@ const (
 // already make the next records, but not yet Produce them.
 type Producer struct {
 	cl      *kgo.Client
+	id      string // transactional
 	renewal *kgo.Record
 	metrics *metrics
 	lost    context.CancelCauseFunc // ends the context of work
@@ -46,6 +49,7 @@ type Producer struct {
 
 	mu      sync.Mutex // held while a transaction is in the air
 	err     error      // why nothing more may be written
+	ended   time.Time  // when the last transaction was
 	renewed atomic.Pointer[time.Time]
 }
 
@@ -109,6 +113,7 @@ func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
+	p.settle(ctx)
 	start := time.Now()
 	if err := p.send(ctx, recs, renew); err != nil {
 		p.err = fmt.Errorf("committing to Kafka: %w: %w", ErrLost, broker.Denied(err))
@@ -118,8 +123,28 @@ func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
 	if renew {
 		p.renewed.Store(&start)
 	}
-	p.metrics.committed(time.Since(start))
+	p.ended = time.Now()
+	p.metrics.committed(p.ended.Sub(start))
 	return nil
+}
+
+// settled is the time within which the cluster has surely written the markers
+// of a transaction that it has called committed.
+const settled = 20 * time.Millisecond
+
+// settle waits for the markers of the last transaction. A produce request that
+// comes before them is held by the broker for 20 ms and more; asking takes a
+// few. What comes later than that does not ask.
+func (p *Producer) settle(ctx context.Context) {
+	req := kmsg.NewPtrDescribeTransactionsRequest()
+	req.TransactionalIDs = []string{p.id}
+	for time.Since(p.ended) < settled {
+		resp, err := req.RequestWith(ctx, p.cl)
+		if err != nil || len(resp.TransactionStates) != 1 || !strings.HasPrefix(resp.TransactionStates[0].State, "Prepare") {
+			return
+		}
+		time.Sleep(500 * time.Microsecond)
+	}
 }
 
 func (p *Producer) send(ctx context.Context, recs []*kgo.Record, renew bool) error {
