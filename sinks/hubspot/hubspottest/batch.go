@@ -79,8 +79,8 @@ func (s *Server) batchWrite(q *request, o *object, op string) any {
 	return s.applyBatch(q, o, op, plans, failed)
 }
 
-// batch plans all writes. Without trace ids it stops at the first that fails,
-// but gathers every bad value, as HubSpot does.
+// batch plans all writes: those that may be applied, and what is wrong with the
+// others.
 func (pl *planner) batch(writes []write, traced bool) (plans []*plan, failed []*apiError) {
 	var missing *apiError
 	for _, w := range writes {

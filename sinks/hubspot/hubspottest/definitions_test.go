@@ -116,6 +116,8 @@ func TestAccount(t *testing.T) {
 	c.call("GET", "/account-info/2026-09/details", nil).expect(t, 200, `"portalId":4711`, `"accountType":"STANDARD"`, `"timeZone":"US/Eastern"`, `"dataHostingLocation":"na1"`)
 	c.call("GET", "/account-info/v3/details", nil).expect(t, 200)
 	c.contact(props{})
+	one := m{"properties": props{}}
+	c.call("POST", contacts+"/batch/create", m{"inputs": []m{one, one}}).expect(t, 400, "LIMIT_EXCEEDED")
 	c.contact(props{})
 	c.call("POST", contacts, m{"properties": props{}}).expect(t, 400, "LIMIT_EXCEEDED")
 	c.call("GET", "/crm/limits/2026-09/records", nil).expect(t, 200, `"objectTypeId":"0-1"`, `"usage":2`, `"limit":2`, `"percentage":100`)

@@ -42,6 +42,7 @@ type planner struct {
 	o      *object
 	strict bool // apply the administrator's required properties
 	claims claims
+	adds   int // records that the plans so far create
 }
 
 // plan checks one write. A missing record is reported as an error of category
@@ -74,6 +75,9 @@ func (pl *planner) plan(w write) (*plan, *apiError) {
 	}
 	if err := pl.unique(p); err != nil {
 		return nil, err
+	}
+	if p.target == nil {
+		pl.adds++
 	}
 	return p, nil
 }
@@ -158,7 +162,7 @@ func (pl *planner) mayCreate(p *plan) *apiError {
 	if missing != nil {
 		return missingProperties(pl.o.upper, missing)
 	}
-	if limit := pl.s.opts.Limits.Records; limit > 0 && pl.o.live >= limit {
+	if limit := pl.s.opts.Limits.Records; limit > 0 && pl.o.live+pl.adds >= limit {
 		e := badRequest("The portal has reached its limit of %d %s records", limit, strings.ToLower(pl.o.upper))
 		e.Errors = []errorDetail{{Message: e.Message, Code: "LIMIT_EXCEEDED"}}
 		return e

@@ -234,8 +234,8 @@ func (o *object) asOf(r *record, name string, at time.Time) (string, bool) {
 	case "hs_object_id", o.created:
 		return o.value(r, name)
 	}
-	if name == o.modified && !r.updated.After(at) {
-		return stamp(r.updated), true
+	if name == o.modified {
+		return stamp(r.changed(at)), true
 	}
 	p := o.property(name)
 	if p == nil {
@@ -255,6 +255,25 @@ func (o *object) asOf(r *record, name string, at time.Time) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// changed is when a record was last changed before a time.
+func (r *record) changed(at time.Time) time.Time {
+	if !r.updated.After(at) {
+		return r.updated
+	}
+	last := r.created.UnixMilli()
+	for _, c := range r.cells {
+		if c == nil {
+			continue
+		}
+		for _, v := range append(slices.Clip(c.older), c.version) {
+			if v.at <= at.UnixMilli() {
+				last = max(last, v.at)
+			}
+		}
+	}
+	return time.UnixMilli(last)
 }
 
 // archive puts a record into the recycle bin; its unique values become free.

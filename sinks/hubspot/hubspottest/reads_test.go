@@ -135,6 +135,10 @@ func TestSearchLags(t *testing.T) {
 		id := find(1, eq).str("results", 0, "id")
 		c.call("PATCH", contacts+"/"+id, m{"properties": props{"city": "Bronx"}}).expect(t, 200)
 		find(1, eq) // still as it was
+		old := find(1, eq).str("results", 0, "properties", "lastmodifieddate")
+		if now := c.call("GET", contacts+"/"+id, nil).str("properties", "lastmodifieddate"); old == now {
+			t.Errorf("search knows already of %s", now)
+		}
 		time.Sleep(5 * time.Second)
 		find(0, eq)
 		find(1, m{"propertyName": "city", "operator": "IN", "values": []string{"x", "Bronx"}})

@@ -1,6 +1,7 @@
 package hubspottest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{Request: r, now: time.Now()}
 	q.call = Call{Time: q.now, Method: r.Method, Route: "other", Trace: s.newID()}
 	defer func() {
-		q.call.Took = time.Since(q.now)
+		q.call.Took = time.Since(q.call.Time)
 		s.mu.Lock()
 		s.calls.add(q.call)
 		s.mu.Unlock()
@@ -74,6 +75,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.admit(w, q, known); err != nil {
+		if effect.lost {
+			s.cut(w, q)
+			return
+		}
 		s.reply(w, q, err)
 		return
 	}
@@ -248,7 +253,7 @@ func (s *Server) newID() string {
 // decode reads the body strictly: HubSpot's words for what is no JSON, and a
 // refusal for fields it does not know, which HubSpot would ignore.
 func (q *request) decode(v any) *apiError {
-	d := json.NewDecoder(strings.NewReader(string(q.body)))
+	d := json.NewDecoder(bytes.NewReader(q.body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return badRequest("Invalid input JSON on line 1, column %d: %s", d.InputOffset(), strings.TrimPrefix(err.Error(), "json: "))
