@@ -23,12 +23,13 @@ func (t *term) answer(a answer) error {
 		return fmt.Errorf("sink %s gave %d results for %d writes", t.o.Sink.Name(), len(a.results), len(a.plans))
 	}
 	for i := range a.plans {
-		t.result(&a.plans[i], a.results[i], a.lane, len(a.plans), now)
+		t.result(&a.plans[i], a.results[i], a.call, now)
 	}
 	return nil
 }
 
-func (t *term) result(p *plan, r sinks.Result, lane sinks.Lane, batch int, now time.Time) {
+func (t *term) result(p *plan, r sinks.Result, c call, now time.Time) {
+	lane := c.lane
 	var (
 		refused     *sinks.Rejected
 		throttled   *sinks.Throttled
@@ -38,7 +39,7 @@ func (t *term) result(p *plan, r sinks.Result, lane sinks.Lane, batch int, now t
 	switch {
 	case r.Err == nil:
 		t.success = now
-		t.done(p, r, lane, now)
+		t.done(p, r, now)
 	case errors.As(r.Err, &halt):
 		for _, part := range p.rec.Call() {
 			t.halt(part.Flow, halt)
@@ -56,15 +57,15 @@ func (t *term) result(p *plan, r sinks.Result, lane sinks.Lane, batch int, now t
 			return true
 		})
 	case errors.As(r.Err, &unavailable):
-		t.unanswered(p, unavailable, lane, batch, now)
+		t.unanswered(p, unavailable, c, now)
 	default: // a kind that the contract does not know: may have been carried out
-		t.unanswered(p, &sinks.Unavailable{Unknown: true, Err: r.Err}, lane, batch, now)
+		t.unanswered(p, &sinks.Unavailable{Unknown: true, Err: r.Err}, c, now)
 	}
 }
 
-// done takes a success in. While calls of the holder before may still arrive,
-// a record in doubt is written a second time after them.
-func (t *term) done(p *plan, r sinks.Result, lane sinks.Lane, now time.Time) {
+// done takes a success in. While a call without an answer may still arrive, the
+// record is in doubt all the same, and is written a second time after it.
+func (t *term) done(p *plan, r sinks.Result, now time.Time) {
 	doubt := p.rec.Doubt()
 	t.settle(p.rec.ID, p, r)
 	t.compare(p, r)
@@ -74,11 +75,11 @@ func (t *term) done(p *plan, r sinks.Result, lane sinks.Lane, now time.Time) {
 		t.metrics.lost.Inc()
 		t.log.Warn("destination lost a record, writing it whole", "object", p.rec.ID.Object)
 	}
-	again := doubt && !t.clean && now.Before(t.doubt)
+	again := now.Before(doubt)
 	t.land(p.rec, func(part *lanes.Part) bool {
-		part.Attempts, part.Failed, part.Whole = 0, time.Time{}, lost
+		part.Attempts, part.Failed, part.Whole, part.Again = 0, time.Time{}, lost, false
 		if again {
-			part.Doubt, part.Again, part.NotBefore = true, true, t.doubt
+			part.Doubt, part.Again, part.NotBefore = doubt, true, doubt
 			for _, it := range part.Items {
 				t.observe(it, now)
 			}
@@ -151,8 +152,8 @@ const (
 )
 
 // unanswered sends the same writes again later.
-func (t *term) unanswered(p *plan, u *sinks.Unavailable, lane sinks.Lane, batch int, now time.Time) {
-	kind := "unavailable"
+func (t *term) unanswered(p *plan, u *sinks.Unavailable, c call, now time.Time) {
+	lane, kind := c.lane, "unavailable"
 	if u.Unknown {
 		kind = "unknown"
 	}
@@ -164,7 +165,7 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, lane sinks.Lane, batch 
 			since = part.Failed
 		}
 	}
-	if batch == 1 && attempts >= lonely && t.success.After(since) {
+	if len(c.plans) == 1 && attempts >= lonely && t.success.After(since) {
 		t.refused(p, &sinks.Rejected{Code: "UNANSWERED", Class: "unavailable",
 			Message: fmt.Sprintf("%d calls for it alone ended without an answer while others succeeded; the last: %v", attempts, u.Err)}, lane, now)
 		return
@@ -176,8 +177,10 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, lane sinks.Lane, batch 
 	}
 	t.counts.unanswered(t, lane, u, wait, now)
 	t.land(p.rec, func(part *lanes.Part) bool {
-		part.Attempts, part.Failed, part.NotBefore = attempts+1, since, now.Add(wait)
-		part.Doubt = part.Doubt || u.Unknown
+		part.Attempts, part.Failed, part.NotBefore, part.Again = attempts+1, since, now.Add(wait), false
+		if u.Unknown {
+			part.Doubt = c.started.Add(t.o.CallTimeout + doubtMargin)
+		}
 		return true
 	})
 }

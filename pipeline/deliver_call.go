@@ -107,7 +107,7 @@ func (t *term) compose(lane sinks.Lane) (call, error) {
 			if lane == sinks.Safety && !base.There() {
 				t.queue.Widen(rec) // its creation needs the rest
 			}
-			p := makePlan(newView(rec.Call()), base, lane, rec.Doubt())
+			p := makePlan(newView(rec.Call()), base, lane, !rec.Doubt().IsZero())
 			p.rec = rec
 			if p.write == nil {
 				t.settle(rec.ID, &p, sinks.Result{})

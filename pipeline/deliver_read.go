@@ -118,14 +118,17 @@ func (t *term) arrive(batch []fetched) error {
 // admit queues a mutation, unless the destination holds all of it already.
 func (t *term) admit(f fetched, ref lanes.Ref) error {
 	m := f.mutation
-	a := lanes.Arrival{Mutation: m, Ref: ref, Lane: f.p.lane, Doubt: f.offset < f.p.doubtful, Rest: sinks.Backfill}
+	a := lanes.Arrival{Mutation: m, Ref: ref, Lane: f.p.lane}
 	rec := t.queue.Record(m.Record)
-	if a.Doubt || rec != nil && rec.Doubt() {
-		if now := time.Now(); now.Before(t.doubt) && !t.clean {
+	if f.offset < f.p.doubtful {
+		a.Doubt = t.doubt
+	}
+	if !a.Doubt.IsZero() || rec != nil && !rec.Doubt().IsZero() {
+		if !t.clean && time.Now().Before(t.doubt) {
 			a.NotBefore = t.doubt
 		}
 	}
-	if rec != nil || a.Doubt {
+	if rec != nil || !a.Doubt.IsZero() {
 		a.Rest = urgent(m.Properties)
 		a.RestDue = deadline(m.Commit, a.Rest)
 		t.queue.Add(a)

@@ -43,7 +43,7 @@ type Arrival struct {
 	Mutation *sinks.Mutation
 	Ref      Ref
 	Lane     sinks.Lane // of the topic it was read from
-	Doubt    bool       // a holder before this one may have sent it
+	Doubt    time.Time  // see Part
 	// NotBefore keeps all but the safety part back: what is in doubt waits
 	// until the old holder's calls must have ended.
 	NotBefore time.Time
@@ -70,7 +70,10 @@ type Part struct {
 	Lane      sinks.Lane
 	Due       time.Time // zero: no deadline
 	NotBefore time.Time
-	Doubt     bool
+	// Doubt is until when a call whose answer we do not have may still arrive
+	// at the destination; zero: there is none. The part stays in doubt after
+	// that, until it is written.
+	Doubt time.Time
 	// Again says that NotBefore is not a pause but the time of a second write:
 	// what is new need not wait for it.
 	Again bool
@@ -111,11 +114,14 @@ func (p *Part) Safety() bool { return p.safety }
 // Call is what the call in the air, or about to be, holds of the record.
 func (r *Record) Call() []*Part { return r.air }
 
-// Doubt reports whether anything that waits for the record, or is in the air,
-// is in doubt.
-func (r *Record) Doubt() bool {
-	in := func(p *Part) bool { return p.Doubt }
-	return slices.ContainsFunc(r.parts, in) || slices.ContainsFunc(r.air, in)
+// Doubt is the latest doubt of what waits for the record or is in the air.
+func (r *Record) Doubt() (until time.Time) {
+	for _, ps := range [][]*Part{r.parts, r.air} {
+		for _, p := range ps {
+			until = later(until, p.Doubt)
+		}
+	}
+	return until
 }
 
 // Whole is the part that a mutation alone would be.
@@ -197,7 +203,7 @@ func (p *Part) absorb(o *Part) {
 	}
 	p.Items = append(p.Items, o.Items...)
 	p.Lane, p.Due = min(p.Lane, o.Lane), earlier(p.Due, o.Due)
-	p.Doubt, p.Gone, p.Whole = p.Doubt || o.Doubt, p.Gone || o.Gone, p.Whole || o.Whole
+	p.Doubt, p.Gone, p.Whole = later(p.Doubt, o.Doubt), p.Gone || o.Gone, p.Whole || o.Whole
 	p.Attempts, p.Failed = max(p.Attempts, o.Attempts), earlier(p.Failed, o.Failed)
 	p.seq = min(p.seq, o.seq)
 	switch {
@@ -211,6 +217,13 @@ func (p *Part) absorb(o *Part) {
 // earlier is the earlier deadline, zero being none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
 		return b
 	}
 	return a

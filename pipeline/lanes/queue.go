@@ -61,7 +61,7 @@ func (q *Queue) Record(id sinks.Record) *Record { return q.records[id.ID()] }
 // Doubts is the number of records in doubt.
 func (q *Queue) Doubts() (n int) {
 	for _, rec := range q.records {
-		if rec.Doubt() {
+		if !rec.Doubt().IsZero() {
 			n++
 		}
 	}
