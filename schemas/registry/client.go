@@ -4,8 +4,25 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
+	"chartwire/cdc"
 	"chartwire/schemas"
+
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// The codes of what a person must decide.
+const (
+	HaltIncompatible = "schema-incompatible"
+	HaltForeign      = "registry-foreign-schema"
+	HaltRefused      = "registry-refused"
+	HaltDenied       = "registry-denied"
 )
 
 // Options says where the registry is.
@@ -17,19 +34,202 @@ type Options struct {
 
 // Client registers and finds the schemas of row topics. It remembers what it
 // saw and is safe for concurrent use.
-type Client struct{}
+type Client struct {
+	sr *sr.Client
+
+	mu     sync.Mutex
+	ids    map[registration]int
+	parsed map[int]*schemas.RowSchema
+}
+
+type registration struct{ subject, avro string }
+
+// callTimeout bounds one call; a call is tried again, tries times at most.
+const (
+	callTimeout = 5 * time.Second
+	tries       = 5
+)
 
 // New makes a client. It makes no call.
-func New(o Options) (*Client, error) { return nil, errors.New("registry: not there yet") }
+func New(o Options) (*Client, error) {
+	if len(o.URLs) == 0 {
+		return nil, errors.New("schema registry: no URL")
+	}
+	opts := []sr.ClientOpt{sr.URLs(o.URLs...), sr.UserAgent("chartwire"), sr.HTTPClient(&http.Client{Timeout: callTimeout})}
+	if o.User != "" {
+		opts = append(opts, sr.BasicAuth(o.User, o.Password))
+	}
+	if o.TLS != nil {
+		opts = append(opts, sr.DialTLSConfig(o.TLS))
+	}
+	c, err := sr.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("schema registry: %w", err)
+	}
+	return &Client{sr: c, ids: map[registration]int{}, parsed: map[int]*schemas.RowSchema{}}, nil
+}
+
+// Subject is where the schemas of a topic's values are.
+func Subject(topic string) string { return topic + "-value" }
 
 // Register gives the id of the schema under the topic's subject, registering
 // it if it is new there. A schema that readers of the older ones would
-// misread is a [*cdc.Halt].
+// misread is a [*cdc.Halt], whatever level the registry is set to.
 func (c *Client) Register(ctx context.Context, topic string, s *schemas.RowSchema) (id int, err error) {
-	return 0, errors.New("registry: not there yet")
+	key := registration{Subject(topic), s.Avro}
+	c.mu.Lock()
+	id, ok := c.ids[key]
+	c.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	if id, err = c.register(ctx, key.subject, s); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ids[key] = id
+	return id, nil
+}
+
+func (c *Client) register(ctx context.Context, subject string, s *schemas.RowSchema) (int, error) {
+	older, err := c.versions(ctx, subject)
+	if err != nil {
+		return 0, err
+	}
+	for _, v := range older {
+		old, err := schemas.ParseEnvelope(v.Schema.Schema)
+		if err != nil {
+			return 0, foreign(subject, v.ID, err)
+		}
+		if old.Avro == s.Avro {
+			return v.ID, nil
+		}
+		if problems := Incompatible(old, s); len(problems) > 0 {
+			return 0, cdc.Haltf(HaltIncompatible, "%s changed so that older rows in its topic would be misread (version %d of %s): %s; give the column another name, or let the table start anew in a new topic",
+				s.Table.ID(), v.Version, subject, strings.Join(problems, "; "))
+		}
+	}
+	if len(older) == 0 {
+		// Our own check above holds where a registry does not let us say this.
+		set := func() error {
+			return c.sr.SetCompatibility(ctx, sr.SetCompatibility{Level: sr.CompatBackwardTransitive}, subject)[0].Err
+		}
+		if err := c.try(ctx, "setting the mode of "+subject, set); err != nil && !answered(err) {
+			return 0, err
+		}
+	}
+	var got sr.SubjectSchema
+	err = c.try(ctx, "registering a schema of "+subject, func() (err error) {
+		got, err = c.sr.CreateSchema(ctx, subject, sr.Schema{Schema: s.Avro, Type: sr.TypeAvro})
+		return err
+	})
+	switch status(err) {
+	case 0:
+	case http.StatusConflict, http.StatusUnprocessableEntity:
+		return 0, &cdc.Halt{Code: HaltRefused, Text: "the schema registry refuses the schema of " + s.Table.ID().String() + " under " + subject + "; compare its level and its versions there", Err: err}
+	default:
+		return 0, err
+	}
+	if err != nil {
+		return 0, err
+	}
+	// A registry that takes schemas for equal which differ in attributes only
+	// would make readers take a column for what it was before.
+	stored, err := c.text(ctx, got.ID)
+	if err != nil {
+		return 0, err
+	}
+	if stored != s.Avro {
+		if again, err := schemas.ParseEnvelope(stored); err != nil || len(Differences(again, s)) > 0 {
+			return 0, foreign(subject, got.ID, errors.New("the registry gave the id of another schema for this one"))
+		}
+	}
+	return got.ID, nil
+}
+
+func foreign(subject string, id int, err error) error {
+	return &cdc.Halt{Code: HaltForeign, Text: fmt.Sprintf("schema %d of %s was not written by Chartwire; use another topic prefix or registry, or remove that subject", id, subject), Err: err}
+}
+
+// versions are the schemas of a subject, oldest first; none if it is new.
+func (c *Client) versions(ctx context.Context, subject string) (all []sr.SubjectSchema, err error) {
+	err = c.try(ctx, "reading the schemas of "+subject, func() (err error) {
+		all, err = c.sr.Schemas(ctx, subject)
+		if status(err) == http.StatusNotFound {
+			all, err = nil, nil
+		}
+		return err
+	})
+	slices.SortFunc(all, func(a, b sr.SubjectSchema) int { return a.Version - b.Version })
+	return all, err
 }
 
 // Schema gives the schema with the id; the same pointer each time.
 func (c *Client) Schema(ctx context.Context, id int) (*schemas.RowSchema, error) {
-	return nil, errors.New("registry: not there yet")
+	c.mu.Lock()
+	s := c.parsed[id]
+	c.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	text, err := c.text(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = schemas.ParseEnvelope(text); err != nil {
+		return nil, fmt.Errorf("schema %d: %w", id, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first := c.parsed[id]; first != nil {
+		return first, nil
+	}
+	c.parsed[id] = s
+	return s, nil
 }
+
+func (c *Client) text(ctx context.Context, id int) (text string, err error) {
+	err = c.try(ctx, fmt.Sprintf("reading schema %d", id), func() error {
+		s, err := c.sr.SchemaByID(ctx, id)
+		text = s.Schema
+		return err
+	})
+	return text, err
+}
+
+// try makes a call until it has an answer that another try would not change.
+func (c *Client) try(ctx context.Context, what string, call func() error) error {
+	wait := 100 * time.Millisecond
+	for n := 1; ; n++ {
+		err := call()
+		switch s := status(err); {
+		case err == nil:
+			return nil
+		case s == http.StatusUnauthorized || s == http.StatusForbidden:
+			return &cdc.Halt{Code: HaltDenied, Text: "the schema registry refuses our credentials at " + what + "; correct registry.user and registry.password", Err: err}
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case s != 0 && s != http.StatusTooManyRequests && s < 500, n == tries:
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+		case <-t.C:
+		}
+		wait *= 2
+	}
+}
+
+// status is the HTTP status of an error that the registry answered with, or 0.
+func status(err error) int {
+	var r *sr.ResponseError
+	if errors.As(err, &r) {
+		return r.StatusCode
+	}
+	return 0
+}
+
+func answered(err error) bool { return status(err) != 0 }
