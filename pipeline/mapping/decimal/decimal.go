@@ -352,3 +352,12 @@ func (d Decimal) Append(b []byte) []byte {
 }
 
 func (d Decimal) String() string { return string(d.Append(nil)) }
+
+// FromBig returns n / 10^scale; n must not be changed afterwards.
+func FromBig(n *big.Int, scale int) Decimal { return fromBig(n, int32(scale)) }
+
+// Float returns the float nearest to d.
+func (d Decimal) Float() float64 {
+	f, _ := strconv.ParseFloat(d.String(), 64)
+	return f
+}
