@@ -1,26 +1,15 @@
 package mapping
 
 import (
-	"errors"
+	"bytes"
+	"fmt"
+	"slices"
 
 	"chartwire/cdc"
+	"chartwire/pipeline/mapping/expr"
+	"chartwire/schemas"
 	"chartwire/sinks"
 )
-
-type plan struct{}
-type rulePlan struct{}
-
-var errUnfinished = errors.New("maps cannot be compiled yet")
-
-// Compile compiles all files together. The error is a [Problems].
-func Compile(files []File, env Env) (*Program, error) { return nil, errUnfinished }
-
-// Selections returns the tables of a source that the maps read, with the
-// columns they read.
-func (p *Program) Selections(source string) []cdc.Selection { return nil }
-
-// Sinks returns the names of the sinks that the maps write to.
-func (p *Program) Sinks() []string { return nil }
 
 // Reading returns the maps that read a table.
 func (p *Program) Reading(source string, table cdc.TableID) []*Map {
@@ -34,15 +23,313 @@ func (p *Program) Reading(source string, table cdc.TableID) []*Map {
 }
 
 // Evaluator evaluates one map. It is for one goroutine at a time.
-type Evaluator struct{}
+type Evaluator struct {
+	m           *Map
+	now, before image
+	bindings    map[*schemas.RowSchema][]int
+	marked      []int // a binding with columns marked unknown
+	changed     []tri // per column, valid for one Eval
+	buf         []byte
+	spans       []span
+	out         Output
+	key         string // of the record, set by Eval
+	in          *Input
+}
+
+// image is one side of a change.
+type image struct {
+	frame  expr.Frame
+	fields schemas.Fields
+	there  bool
+}
+
+// span is where a property's text lies in Evaluator.buf.
+type span struct {
+	prop       int
+	start, end int
+	outcome    outcome
+	changed    bool
+}
+
+type tri uint8
+
+const (
+	notAsked tri = iota
+	same
+	different
+)
 
 // Evaluator makes an evaluator of the map.
-func (m *Map) Evaluator() *Evaluator { return &Evaluator{} }
+func (m *Map) Evaluator() *Evaluator {
+	return &Evaluator{m: m, bindings: map[*schemas.RowSchema][]int{}, changed: make([]tri, len(m.plan.columns))}
+}
+
+// bind finds the map's columns in a schema. A column that is not there, or has
+// another type than the map was compiled for, is unknown.
+func (e *Evaluator) bind(s *schemas.RowSchema) []int {
+	if b, ok := e.bindings[s]; ok {
+		return b
+	}
+	b := make([]int, len(e.m.plan.columns))
+	for n, name := range e.m.plan.columns {
+		if b[n] = s.Column(name); b[n] >= 0 && expr.TypeOf(&s.Table.Columns[b[n]].Type) != e.m.plan.types[n] {
+			b[n] = -1
+		}
+	}
+	e.bindings[s] = b
+	return b
+}
+
+func (e *Evaluator) read(img *image, s *schemas.RowSchema, row cdc.Row) error {
+	img.frame.Arena = img.frame.Arena[:0]
+	if img.there = row != nil; !img.there {
+		return nil
+	}
+	if err := img.fields.Read(s, row); err != nil {
+		return fmt.Errorf("reading a row of %s: %w", e.m.Table, err)
+	}
+	img.frame.Fields, img.frame.Columns = &img.fields, e.bind(s)
+	return nil
+}
 
 // Eval evaluates the map and its rules for one entity. The output is valid
 // until the next call; its Mutation stays valid. An error says that a row is
-// not what its table says, and holds no value of it.
-func (e *Evaluator) Eval(in *Input) (*Output, error) { return nil, errUnfinished }
+// not what its schema says, and holds no value of it.
+func (e *Evaluator) Eval(in *Input) (*Output, error) {
+	if err := e.read(&e.now, in.Schema, in.After); err != nil {
+		return nil, err
+	}
+	if err := e.read(&e.before, in.BeforeSchema, in.Before); err != nil {
+		return nil, err
+	}
+	if len(in.Unknown) > 0 && e.now.there {
+		e.marked = append(e.marked[:0], e.now.frame.Columns...)
+		for n, name := range e.m.plan.columns {
+			if slices.Contains(in.Unknown, name) {
+				e.marked[n] = -1
+			}
+		}
+		e.now.frame.Columns = e.marked
+	}
+	clear(e.changed)
+	e.in = in
+	e.out = Output{Refused: e.out.Refused[:0], Once: e.out.Once[:0], Verdicts: e.out.Verdicts[:0], eval: e}
 
-// Fire gives the mutations of the n-th firing of rule Verdicts[i].
-func (o *Output) Fire(i int, n int64) []sinks.Mutation { return nil }
+	now, was := e.present(&e.now), e.present(&e.before)
+	e.out.Presence = presence(now, was, in)
+	if err := e.setKey(); err != nil {
+		return nil, err
+	}
+	if e.m.plan.key == nil { // rules only
+		e.judge(now, was)
+		return &e.out, nil
+	}
+	switch e.out.Presence {
+	case Present:
+		e.mapRecord(was == True)
+	case Left:
+		e.out.Mutation = e.gone(&e.m.plan.onLeave)
+	case Deleted:
+		e.out.Mutation = e.gone(&e.m.plan.onDelete)
+	}
+	e.judge(now, was)
+	return &e.out, nil
+}
+
+func presence(now, was Truth, in *Input) Presence {
+	known := was == True || in.Mapped
+	switch {
+	case in.After == nil && known:
+		return Deleted
+	case now == Unknown:
+		return Undecided
+	case now == True:
+		return Present
+	case known:
+		return Left
+	}
+	return Outside
+}
+
+// present says whether the entity belongs to the map by one side of the change.
+func (e *Evaluator) present(img *image) Truth {
+	if !img.there {
+		return False
+	}
+	if e.m.plan.where == nil {
+		return True
+	}
+	return holds(e.m.plan.where, &img.frame)
+}
+
+func holds(cond *expr.Expr, f *expr.Frame) Truth {
+	v, s := cond.Bool(f)
+	switch {
+	case s == expr.Unknown:
+		return Unknown
+	case s == expr.Known && v:
+		return True
+	}
+	return False
+}
+
+// setKey makes the record's key, from whichever row there is.
+func (e *Evaluator) setKey() error {
+	if e.m.plan.key == nil {
+		e.key = e.m.plan.prefix + e.in.Key
+		return nil
+	}
+	img := &e.now
+	if !img.there {
+		img = &e.before
+	}
+	e.key = ""
+	if !img.there {
+		if e.out.Presence == Deleted {
+			return fmt.Errorf("mapping a row of %s: it is gone, and the row as last mapped is not known", e.m.Table)
+		}
+		return nil
+	}
+	text, s := e.m.plan.key.Text(&img.frame)
+	if s != expr.Known || len(text) == 0 {
+		return fmt.Errorf("mapping a row of %s: its record has no key", e.m.Table)
+	}
+	e.key = e.m.plan.prefix + string(text)
+	return nil
+}
+
+// differs says whether one of the columns differs between the two rows.
+func (e *Evaluator) differs(columns []int) bool {
+	for _, n := range columns {
+		if e.changed[n] == notAsked {
+			e.changed[n] = different
+			i, j := e.now.frame.Columns[n], e.before.frame.Columns[n]
+			if i >= 0 && j >= 0 && e.in.Schema == e.in.BeforeSchema && bytes.Equal(e.now.fields.Span(i), e.before.fields.Span(j)) {
+				e.changed[n] = same
+			}
+		}
+		if e.changed[n] == different {
+			return true
+		}
+	}
+	return false
+}
+
+// mapRecord fills Output for an entity that is present.
+func (e *Evaluator) mapRecord(wasPresent bool) {
+	in, plan := e.in, e.m.plan
+	e.buf, e.spans = e.buf[:0], e.spans[:0]
+	for i := range plan.props {
+		p := &plan.props[i]
+		start := len(e.buf)
+		var got outcome
+		e.buf, got = p.render(&e.now.frame, e.buf)
+		sp := span{prop: i, start: start, end: len(e.buf), outcome: got, changed: true}
+		if wasPresent && got != unknown {
+			sp.changed = e.differs(p.columns) && !e.rendersSame(p, &sp)
+		}
+		switch {
+		case got == refused:
+			e.out.Refused = append(e.out.Refused, Refusal{p.name, p.why})
+		case got == given, got == empty && !p.once, got == null && p.clear:
+			e.spans = append(e.spans, sp)
+			if sp.changed {
+				e.out.Changed++
+			}
+		}
+	}
+	if e.out.Changed == 0 && in.Reason == ReasonChange && wasPresent {
+		return
+	}
+	e.out.Mutation = e.mutation()
+}
+
+// rendersSame says whether the property had the same text before, although a
+// column that it reads differs: 100.1 and 100.09999999999999 are one sum of money.
+func (e *Evaluator) rendersSame(p *propPlan, sp *span) bool {
+	mark := len(e.buf)
+	var got outcome
+	e.buf, got = p.render(&e.before.frame, e.buf)
+	defer func() { e.buf = e.buf[:mark] }()
+	none := func(o outcome) bool { return o == null || o == empty }
+	return got == sp.outcome && bytes.Equal(e.buf[mark:], e.buf[sp.start:sp.end]) || none(got) && none(sp.outcome) && p.clear
+}
+
+// mutation makes the mutation of the spans.
+func (e *Evaluator) mutation() *sinks.Mutation {
+	in, plan := e.in, e.m.plan
+	text := string(e.buf)
+	live := in.Reason == ReasonChange
+	whole := in.Reason != ReasonChange // a retry writes all
+	m := e.record(plan.record, e.key, in.Reason)
+	m.Properties = make([]sinks.Property, len(e.spans))
+	m.Lane = sinks.Backfill
+	due := classes[len(classes)-1].after
+	for k, sp := range e.spans {
+		p := &plan.props[sp.prop]
+		q := &m.Properties[k]
+		*q = sinks.Property{Name: p.name, State: sinks.Clear, Lane: p.lane, Backward: p.backward, PHI: p.phi}
+		if sp.outcome == given {
+			q.State, q.Value = sinks.Set, text[sp.start:sp.end]
+		}
+		if p.once {
+			e.out.Once = append(e.out.Once, k)
+		}
+		if sp.changed && live {
+			q.Changed = in.Commit
+		}
+		if sp.changed || whole {
+			m.Lane, due = min(m.Lane, p.lane), min(due, p.due)
+		}
+	}
+	if in.Reason == ReasonSnapshot || in.Reason == ReasonRemap {
+		m.Lane = sinks.Backfill
+	} else if m.Lane == sinks.Backfill {
+		m.Lane, due = sinks.Routine, classes[len(classes)-1].after // nothing but the record's existence
+	}
+	if m.Lane != sinks.Backfill && !in.Commit.IsZero() {
+		m.Due = in.Commit.Add(due)
+	}
+	return m
+}
+
+// record starts a mutation.
+func (e *Evaluator) record(t target, key, reason string) *sinks.Mutation {
+	in := e.in
+	return &sinks.Mutation{
+		Sink: t.sink, Map: e.m.Name, Record: sinks.Record{Object: t.object, Property: t.property, Key: key},
+		Commit: in.Commit, Reason: reason, Existence: sinks.Present,
+		Origin: []sinks.Origin{{Source: e.m.Source, Table: e.m.Table.String(), Row: in.Key, Seq: in.Seq, Position: in.Position}},
+	}
+}
+
+// gone gives what a policy does to the record of an entity that is not there
+// any more.
+func (e *Evaluator) gone(p *policyPlan) *sinks.Mutation {
+	if p.verb == "keep" {
+		return nil
+	}
+	in := e.in
+	m := e.record(e.m.plan.record, e.key, in.Reason)
+	m.Lane = sinks.Routine
+	due := classes[len(classes)-1].after
+	if p.verb == "archive" {
+		m.Existence = sinks.Archived
+	}
+	for i := range p.set {
+		text, _ := p.set[i].render(nil, nil)
+		q := sinks.Property{Name: p.set[i].name, State: sinks.Set, Value: string(text), Lane: p.set[i].lane, PHI: p.set[i].phi}
+		if in.Reason == ReasonChange {
+			q.Changed = in.Commit
+		}
+		m.Properties = append(m.Properties, q)
+		m.Lane, due = min(m.Lane, p.set[i].lane), min(due, p.set[i].due)
+	}
+	e.out.Changed = len(p.set)
+	if in.Reason == ReasonSnapshot || in.Reason == ReasonRemap {
+		m.Lane = sinks.Backfill
+	} else if !in.Commit.IsZero() {
+		m.Due = in.Commit.Add(due)
+	}
+	return m
+}

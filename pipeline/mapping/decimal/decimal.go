@@ -361,3 +361,12 @@ func (d Decimal) Float() float64 {
 	f, _ := strconv.ParseFloat(d.String(), 64)
 	return f
 }
+
+// Unscaled returns the coefficient that d has with places digits after the
+// point; d must not have more.
+func (d Decimal) Unscaled(places int) *big.Int {
+	if n := int32(places) - d.scale; n > 0 {
+		d = d.rescale(n)
+	}
+	return new(big.Int).Set(d.Round(places).value())
+}

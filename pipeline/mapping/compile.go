@@ -1,0 +1,206 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"chartwire/cdc"
+)
+
+// Compile compiles all files together. The error is a [Problems].
+func Compile(files []File, env Env) (*Program, error) {
+	var problems Problems
+	prog := &Program{}
+	named := map[string]string{}
+	for _, f := range files {
+		m := readMap(f, &problems)
+		if m == nil {
+			continue
+		}
+		if first, ok := named[m.name.text]; ok && m.name.text != "" {
+			m.bad(m.name.place, "the map `"+m.name.text+"` is already in "+first)
+		}
+		named[m.name.text] = f.Name
+		for _, src := range m.sources(&env) {
+			if c := m.check(&env, src); c != nil {
+				prog.Maps = append(prog.Maps, c)
+			}
+		}
+	}
+	oneWriter(prog.Maps, &problems)
+	if len(problems) > 0 {
+		return nil, problems.sorted()
+	}
+	return prog, nil
+}
+
+// sources are the configured sources that the map's `source` names.
+func (m *mapFile) sources(env *Env) []*Source {
+	var out []*Source
+	var names []string
+	for i := range env.Sources {
+		s := &env.Sources[i]
+		if names = append(names, s.Name); s.Kind != "" && s.Kind != s.Name {
+			names = append(names, s.Kind)
+		}
+		if s.Name == m.source.text || s.Kind == m.source.text {
+			out = append(out, s)
+		}
+	}
+	if len(out) == 0 && m.source.text != "" {
+		m.bad(m.source.place, "there is no source `"+m.source.text+"`; "+suggest(m.source.text, names, "there are "))
+	}
+	if len(out) > 1 {
+		for _, s := range out {
+			if !s.KeyPrefix {
+				m.bad(m.source.place, fmt.Sprintf("%d sources are of the kind %s, and the same ids mean different things in them: set key_prefix for %s", len(out), m.source.text, s.Name))
+			}
+		}
+	}
+	return out
+}
+
+// oneWriter notes properties that two maps write to the same kind of record.
+func oneWriter(maps []*Map, problems *Problems) {
+	first := map[string]*Map{}
+	for _, m := range maps {
+		r := m.plan.record
+		for i, p := range m.plan.file.props {
+			if i >= len(m.plan.props) {
+				break
+			}
+			id := r.sink + "." + r.object + "." + p.name.text
+			other := first[id]
+			if other == nil {
+				first[id] = m
+			} else if other.plan.file != m.plan.file {
+				m.plan.file.bad(p.name.place, "the property "+p.name.text+" of "+r.sink+"."+r.object+" is written by the map "+other.Name+
+					" too, and nothing says which wins; let one of them write it")
+			}
+		}
+	}
+}
+
+// Selections returns the tables of a source that the maps read, with the
+// columns they read.
+func (p *Program) Selections(source string) []cdc.Selection {
+	columns := map[cdc.TableID][]string{}
+	for _, m := range p.Maps {
+		if m.Source != source {
+			continue
+		}
+		cols := append(columns[m.Table], m.plan.columns...)
+		for _, k := range m.plan.table.Key {
+			cols = append(cols, m.plan.table.Columns[k].Name)
+		}
+		columns[m.Table] = cols
+	}
+	var out []cdc.Selection
+	for id, cols := range columns {
+		slices.Sort(cols)
+		out = append(out, cdc.Selection{Table: id, Columns: slices.Compact(cols)})
+	}
+	slices.SortFunc(out, func(a, b cdc.Selection) int { return strings.Compare(a.Table.String(), b.Table.String()) })
+	return out
+}
+
+// Sinks returns the names of the sinks that the maps write to, in order.
+func (p *Program) Sinks() []string {
+	var out []string
+	for _, m := range p.Maps {
+		if m.plan.key != nil {
+			out = append(out, m.plan.record.sink)
+		}
+		for _, r := range m.Rules {
+			for _, a := range r.plan.then {
+				out = append(out, a.target.sink)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Objects returns the destination objects that the maps write to, by sink: what
+// the sink has to offer, in order.
+func (p *Program) Objects(sink string) []string {
+	var out []string
+	add := func(t target) {
+		if t.sink == sink {
+			out = append(out, t.object)
+		}
+	}
+	for _, m := range p.Maps {
+		if m.plan.key != nil {
+			add(m.plan.record)
+		}
+		for _, r := range m.Rules {
+			for _, a := range r.plan.then {
+				add(a.target)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// language is part of every fingerprint: it changes when the meaning of what
+// is written changes.
+const language = "1"
+
+func (c *checker) fingerprint() string {
+	h := sha256.New()
+	p := c.plan
+	put(h, language, p.source.Name, p.source.Zone.String(), p.prefix, p.table.ID().String(), c.where.String(), p.record.sink, p.record.object,
+		p.record.property, c.mapFile.key.String(), c.onDelete.verb, c.onLeave.verb)
+	for _, f := range slices.Concat(c.props, c.onDelete.set, c.onLeave.set) {
+		c.putProperty(h, f, &p.record)
+	}
+	for i, name := range p.columns {
+		put(h, name, p.types[i].String())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+func (c *checker) putProperty(h io.Writer, f *propFile, t *target) {
+	put(h, f.name.text, f.from.String(), fmt.Sprint(f.once, f.clear, f.backward))
+	if f.is != nil {
+		put(h, "is", f.is.text)
+	}
+	for _, v := range f.values {
+		put(h, v.from.text, v.to.text)
+	}
+	if f.otherwise != nil {
+		put(h, "otherwise", f.otherwise.text)
+	}
+	if t.schema != nil {
+		if def := t.schema.Property(f.name.text); def != nil {
+			put(h, def.Type)
+		}
+	}
+}
+
+func (c *checker) ruleFingerprint(f *ruleFile) string {
+	h := sha256.New()
+	put(h, language, c.plan.source.Name, c.plan.source.Zone.String(), c.where.String(), f.when.String(), f.once.String())
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+func put(h io.Writer, texts ...string) {
+	for _, s := range texts {
+		fmt.Fprintf(h, "%d:%s", len(s), s)
+	}
+}
+
+// String is the formula in its canonical form; blanks and needless parentheses
+// change no fingerprint.
+func (f *formula) String() string {
+	if f == nil || f.node == nil {
+		return ""
+	}
+	return f.node.String()
+}

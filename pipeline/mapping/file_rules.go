@@ -1,0 +1,217 @@
+package mapping
+
+import (
+	"regexp"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// defaultFresh is how old a result read by a snapshot may be and still alarm.
+const defaultFresh = 72 * time.Hour
+
+var ruleName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+func (m *mapFile) readRules(o *object) {
+	for _, e := range o.keys {
+		body, ok := m.object(e.node)
+		if !ok {
+			continue
+		}
+		r := &ruleFile{name: e.scalar}
+		if !ruleName.MatchString(e.text) {
+			m.bad(e.place, "a rule's name is lower-case letters, digits and `-`: it is part of ticket keys and never changes")
+		}
+		if r.when = m.formula(body, "when"); r.when == nil && !body.has("when") {
+			body.need("when", "when: money(BalTotal) > 500")
+		}
+		if s, ok := body.text("once per"); ok && s.text != "record" {
+			r.once = m.formula(body, "once per")
+		}
+		m.readFresh(body, r)
+		r.spec = body.texts("spec")
+		for _, n := range body.list("then") {
+			if a, ok := m.object(n); ok {
+				r.then = append(r.then, m.action(a))
+			}
+		}
+		if len(r.then) == 0 {
+			body.need("then", "then: [ { create: hubspot.tickets, … } ]")
+		}
+		body.done()
+		m.rules = append(m.rules, r)
+	}
+}
+
+func (o *object) has(key string) bool {
+	for _, e := range o.keys {
+		if e.text == key {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *mapFile) readFresh(body *object, r *ruleFile) {
+	f, ok := body.object("fresh")
+	if !ok {
+		return
+	}
+	r.within = defaultFresh
+	if r.fresh = m.formula(f, "by"); r.fresh == nil && !f.has("by") {
+		f.need("by", "by: local(test_date)")
+	}
+	if s, ok := f.text("within"); ok {
+		d, err := time.ParseDuration(s.text)
+		if err != nil || d <= 0 {
+			m.bad(s.place, "`within` is a length of time, such as 72h")
+		}
+		r.within = d
+	}
+	f.done()
+}
+
+func (m *mapFile) action(o *object) *actionFile {
+	a := &actionFile{}
+	var ok bool
+	if a.record, ok = o.text("create"); !ok {
+		o.need("create", "create: hubspot.tickets")
+	}
+	a.keyName, _ = o.text("key")
+	if a.class, ok = m.readClass(o); !ok {
+		a.class = classes[0]
+	}
+	m.choice(o, "lane", []string{"safety"}, func(string) { a.safety = true })
+	if p, ok := o.object("properties"); ok {
+		a.props = m.properties(p, a.class, true)
+	} else {
+		o.need("properties", "properties: { subject: { is: Balance over 500 } }")
+	}
+	o.done()
+	return a
+}
+
+// exampleFile is one example: rows in, a record out.
+type exampleFile struct {
+	place
+	name   scalar
+	rows   []rowFile
+	before []rowFile
+	reason scalar
+	gives  *givesFile
+	lane   scalar
+	fires  []firesFile
+	none   bool // fires: nothing
+	ruled  bool // fires is there
+	lacks  []scalar
+}
+
+// givesFile is the expected record: verb "record", or one of Outside's words.
+type givesFile struct {
+	place
+	verb   string
+	values []pair
+}
+
+type firesFile struct {
+	rule    scalar
+	records []firedFile
+}
+
+type firedFile struct {
+	record scalar
+	values []pair
+}
+
+type rowFile struct {
+	place
+	table scalar
+	cells []pair
+}
+
+// verbs are what an example may give instead of a record.
+var verbs = map[string]bool{"nothing": true, "archived": true}
+
+func (m *mapFile) example(o *object) *exampleFile {
+	e := &exampleFile{place: o.place}
+	var ok bool
+	if e.name, ok = o.text("name"); !ok {
+		o.need("name", "name: a patient without a phone")
+	}
+	e.rows = m.rowsOf(o, "rows")
+	e.before = m.rowsOf(o, "before")
+	e.reason, _ = o.text("reason")
+	e.lane, _ = o.text("lane")
+	e.lacks = o.texts("refuses")
+	if n, p, ok := o.take("gives"); ok {
+		e.gives = &givesFile{place: p, verb: "record"}
+		if s, ok := n.(*ast.StringNode); ok {
+			e.gives.verb = s.Value
+			if !verbs[s.Value] {
+				m.bad(placeOf(n), "`gives` is `nothing`, `archived` or the properties of a record")
+			}
+		} else if v, ok := m.object(n); ok {
+			e.gives.values = m.pairs(v)
+		}
+	}
+	if n, _, ok := o.take("fires"); ok {
+		e.ruled = true
+		if s, ok := n.(*ast.StringNode); ok && s.Value == "nothing" {
+			e.none = true
+		} else if v, ok := m.object(n); ok {
+			e.fires = m.firings(v)
+		}
+	}
+	if e.gives == nil && !e.ruled {
+		o.need("gives", "gives: { key: \"71\", firstname: Ann }")
+	}
+	o.done()
+	return e
+}
+
+func (m *mapFile) pairs(o *object) []pair {
+	var out []pair
+	for _, e := range o.keys {
+		if v, ok := m.scalar(e.node); ok {
+			out = append(out, pair{e.scalar, v})
+		}
+	}
+	return out
+}
+
+func (m *mapFile) rowsOf(o *object, key string) []rowFile {
+	tables, ok := o.object(key)
+	if !ok {
+		return nil
+	}
+	var out []rowFile
+	for _, t := range tables.keys {
+		list, ok := t.node.(*ast.SequenceNode)
+		if !ok {
+			m.bad(t.place, "the rows of a table are a list: `- { column: value }`")
+			continue
+		}
+		for _, n := range list.Values {
+			if row, ok := m.object(n); ok {
+				out = append(out, rowFile{placeOf(n), t.scalar, m.pairs(row)})
+			}
+		}
+	}
+	return out
+}
+
+func (m *mapFile) firings(o *object) []firesFile {
+	var out []firesFile
+	for _, rule := range o.keys {
+		f := firesFile{rule: rule.scalar}
+		if records, ok := m.object(rule.node); ok {
+			for _, rec := range records.keys {
+				if v, ok := m.object(rec.node); ok {
+					f.records = append(f.records, firedFile{rec.scalar, m.pairs(v)})
+				}
+			}
+		}
+		out = append(out, f)
+	}
+	return out
+}
