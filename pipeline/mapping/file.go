@@ -155,7 +155,9 @@ func (m *mapFile) readRecord(o *object) {
 	}
 	m.owner, _ = o.text("owner")
 	m.onDelete = m.policy(o, "on_delete")
-	m.onLeave = m.policy(o, "on_leave")
+	if m.onLeave = (policy{verb: "keep"}); m.where != nil || o.has("on_leave") {
+		m.onLeave = m.policy(o, "on_leave")
+	}
 	if p, ok := o.object("properties"); ok {
 		m.props = m.properties(p, m.class, false)
 	} else {
