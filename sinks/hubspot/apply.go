@@ -8,6 +8,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/sinks"
+	"chartwire/sinks/outcall"
 )
 
 // item is one write on its way: the texts it sends, and its result.
@@ -161,7 +162,7 @@ func (j *job) room() error {
 		case <-t.C:
 		case <-j.ctx.Done():
 			t.Stop()
-			return &sinks.Unavailable{Err: fmt.Errorf("%w: %w", errCaller, j.ctx.Err())}
+			return &sinks.Unavailable{Err: fmt.Errorf("%w: %w", outcall.Caller, j.ctx.Err())}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"chartwire/sinks"
+	"chartwire/sinks/outcall"
 )
 
 // kind is a kind of call: what has its own breakers and metrics.
@@ -92,7 +93,7 @@ func newBreaker(k kind, g group, changed func(kind, group, gobreaker.State)) *br
 			var down *sinks.Unavailable
 			return !errors.As(err, &down) // an answer of any other kind shows that HubSpot works
 		},
-		IsExcluded: func(err error) bool { return errors.Is(err, errCaller) },
+		IsExcluded: func(err error) bool { return errors.Is(err, outcall.Caller) },
 		OnStateChange: func(_ string, _, to gobreaker.State) {
 			if to == gobreaker.StateOpen {
 				b.mu.Lock()
@@ -104,9 +105,6 @@ func newBreaker(k kind, g group, changed func(kind, group, gobreaker.State)) *br
 	})
 	return b
 }
-
-// errCaller marks a call that its caller ended: it says nothing about HubSpot.
-var errCaller = errors.New("ended by the caller")
 
 // until is when an open breaker lets its probe through.
 func (b *breaker) until() time.Time {

@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
 
 	"chartwire/sinks"
+	"chartwire/sinks/outcall"
 )
 
 // maxAnswer bounds what is read of an answer: 100 records with every property
@@ -49,26 +48,6 @@ func (a *answer) decode(into any) error {
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
-// newHTTP makes the HTTP client. Redirects are never followed: they would
-// carry the token and records to where nobody configured them to go.
-func newHTTP(cfg *Config) *http.Client {
-	rt := cfg.Transport
-	if rt == nil {
-		rt = &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			ForceAttemptHTTP2:   true,
-			MaxIdleConns:        cfg.MaxInFlight + 4,
-			MaxIdleConnsPerHost: cfg.MaxInFlight + 4,
-			IdleConnTimeout:     90 * time.Second,
-			TLSHandshakeTimeout: 5 * time.Second,
-		}
-	}
-	return &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
-}
-
 // send makes one call that was counted already. An answer of any status is no
 // error; only a missing one is, as *sinks.Unavailable.
 func (s *Sink) send(ctx context.Context, c *call) (*answer, error) {
@@ -100,7 +79,7 @@ func (s *Sink) exchange(ctx context.Context, c *call, body []byte, token string)
 	}
 	req, err := http.NewRequestWithContext(ctx, c.method, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("making a %s call: %w", c.kind, bare(err))
+		return nil, fmt.Errorf("making a %s call: %w", c.kind, outcall.Bare(err))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
@@ -114,7 +93,7 @@ func (s *Sink) exchange(ctx context.Context, c *call, body []byte, token string)
 	if err != nil {
 		s.limiter.end(entry, time.Now())
 		s.metrics.called(c, 0, time.Since(start))
-		return nil, lost(ctx, err)
+		return nil, outcall.Lost(ctx, err)
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	resp.Body.Close()
@@ -123,34 +102,10 @@ func (s *Sink) exchange(ctx context.Context, c *call, body []byte, token string)
 	s.limiter.observe(readRateHeaders(resp.Header), now)
 	s.metrics.called(c, resp.StatusCode, now.Sub(start))
 	if err != nil {
-		return nil, lost(ctx, err)
+		return nil, outcall.Lost(ctx, err)
 	}
 	if len(text) > maxAnswer {
 		return nil, &sinks.Unavailable{Unknown: true, Err: fmt.Errorf("an answer of more than %d bytes", maxAnswer)}
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
-}
-
-// lost is a call without an answer. Unless the connection was never made,
-// HubSpot may have carried it out.
-func lost(ctx context.Context, err error) error {
-	var op *net.OpError
-	var dns *net.DNSError
-	neverSent := errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
-	cause := bare(err)
-	if errors.Is(ctx.Err(), context.Canceled) {
-		cause = fmt.Errorf("%w: %w", errCaller, ctx.Err())
-	} else if ctx.Err() != nil {
-		cause = fmt.Errorf("no answer within the call timeout: %w", ctx.Err())
-	}
-	return &sinks.Unavailable{Unknown: !neverSent, Err: fmt.Errorf("calling HubSpot: %w", cause)}
-}
-
-// bare takes the URL out of an error of net/http: ids stand in it.
-func bare(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

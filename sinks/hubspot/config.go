@@ -4,14 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"chartwire/sinks/outcall"
 )
 
 // Config is one HubSpot account as a destination. Zero values get defaults
@@ -112,8 +112,8 @@ func defaultTo[T comparable](field *T, value T) {
 func (c *Config) check() error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if err := checkBase(c.BaseURL); err != nil {
-		problems = append(problems, err)
+	if err := outcall.CheckURL(c.BaseURL); err != nil {
+		bad("hubspot: base URL %q: %w", c.BaseURL, err)
 	}
 	if c.Token == nil {
 		bad("hubspot: no token: name an environment variable or a file that holds a service key")
@@ -147,18 +147,4 @@ func (c *Config) check() error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// checkBase refuses to send a token in the clear, but to this machine.
-func checkBase(base string) error {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return fmt.Errorf("hubspot: base URL %q: https://host", base)
-	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !local) {
-		return fmt.Errorf("hubspot: base URL %q: only https, the token would be readable on the way", base)
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/sinks"
+	"chartwire/sinks/outcall"
 )
 
 // fault reads an answer that is a fault of the whole call: of the load, the
@@ -20,11 +21,11 @@ func (s *Sink) fault(c *call, a *answer, now time.Time) error {
 		e := parseError(a.body)
 		policy := policyOf(&e)
 		s.metrics.throttled.WithLabelValues(policy).Inc()
-		return &sinks.Throttled{Policy: policy, Wait: s.limiter.throttled(c.lane, policy, retryAfter(a.header, now), now)}
+		return &sinks.Throttled{Policy: policy, Wait: s.limiter.throttled(c.lane, policy, outcall.RetryAfter(a.header, now), now)}
 	case http.StatusLocked:
-		return &sinks.Unavailable{Wait: max(2*time.Second, retryAfter(a.header, now)), Err: statusError(a)}
+		return &sinks.Unavailable{Wait: max(2*time.Second, outcall.RetryAfter(a.header, now)), Err: statusError(a)}
 	case 477: // the account is being moved
-		return &sinks.Unavailable{Wait: max(time.Second, retryAfter(a.header, now)), Err: statusError(a)}
+		return &sinks.Unavailable{Wait: max(time.Second, outcall.RetryAfter(a.header, now)), Err: statusError(a)}
 	case http.StatusRequestTimeout:
 		return &sinks.Unavailable{Unknown: true, Err: statusError(a)}
 	case http.StatusUnauthorized:
@@ -44,7 +45,7 @@ func (s *Sink) fault(c *call, a *answer, now time.Time) error {
 	switch {
 	case a.status >= 500:
 		// Whether a failing server had carried the call out, it does not say.
-		return &sinks.Unavailable{Wait: retryAfter(a.header, now), Unknown: true, Err: statusError(a)}
+		return &sinks.Unavailable{Wait: outcall.RetryAfter(a.header, now), Unknown: true, Err: statusError(a)}
 	case a.ok():
 		return nil
 	}

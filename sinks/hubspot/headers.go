@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // HubSpot's names for what a 429 is about.
@@ -34,28 +33,6 @@ func intHeader(h http.Header, name string) int {
 		return -1
 	}
 	return n
-}
-
-// retryAfter reads the header of that name: seconds, a date, or milliseconds
-// as HubSpot sends in places; no answer of HubSpot asks for over ten minutes.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if text == "" {
-		return 0
-	}
-	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
-		switch {
-		case n <= 0:
-			return 0
-		case n > 600:
-			return time.Duration(n) * time.Millisecond
-		}
-		return time.Duration(n) * time.Second
-	}
-	if t, err := http.ParseTime(text); err == nil {
-		return min(max(0, t.Sub(now)), 10*time.Minute)
-	}
-	return 0
 }
 
 // policyOf finds which limit a 429 is about; HubSpot says it in one of three

@@ -11,6 +11,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/sinks"
+	"chartwire/sinks/outcall"
 )
 
 // MaxBatch is the most records that HubSpot takes in one call.
@@ -48,7 +49,7 @@ func New(cfg Config) (*Sink, error) {
 	}
 	s := &Sink{
 		cfg:     cfg,
-		http:    newHTTP(&cfg),
+		http:    outcall.NewClient(cfg.Transport, cfg.MaxInFlight),
 		paths:   pathsOf(cfg.APIVersion),
 		secret:  &secret{source: cfg.Token},
 		limiter: newLimiter(&cfg),
