@@ -48,7 +48,7 @@ func (j *job) archive(unique string, items []*item) {
 		}
 		return
 	}
-	e := parseError(a.body)
+	e := a.failure()
 	refs := e.refusals()
 	for _, it := range there {
 		j.refused(it, refs)
@@ -71,7 +71,7 @@ func (j *job) lookUp(unique string, items []*item, properties []string) (map[*it
 		return found, nil
 	}
 	if !a.ok() {
-		e := parseError(a.body)
+		e := a.failure()
 		refs := e.refusals()
 		if h := haltOf(j.object, refs); h != nil {
 			return nil, h

@@ -109,3 +109,11 @@ func (s *Sink) exchange(ctx context.Context, c *call, body []byte, token string)
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: text}, nil
 }
+
+// failure reads the body as an error. HubSpot's id of the answer stands in a
+// header too, and there alone in a 207.
+func (a *answer) failure() errorBody {
+	e := parseError(a.body)
+	e.Correlation = firstOf(e.Correlation, a.header.Get("X-HubSpot-Correlation-Id"))
+	return e
+}

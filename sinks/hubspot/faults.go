@@ -18,7 +18,7 @@ import (
 func (s *Sink) fault(c *call, a *answer, now time.Time) error {
 	switch a.status {
 	case http.StatusTooManyRequests:
-		e := parseError(a.body)
+		e := a.failure()
 		policy := policyOf(&e)
 		s.metrics.throttled.WithLabelValues(policy).Inc()
 		return &sinks.Throttled{Policy: policy, Wait: s.limiter.throttled(c.lane, policy, outcall.RetryAfter(a.header, now), now)}
@@ -53,7 +53,7 @@ func (s *Sink) fault(c *call, a *answer, now time.Time) error {
 }
 
 func (s *Sink) forbidden(c *call, a *answer) *cdc.Halt {
-	e := parseError(a.body)
+	e := a.failure()
 	var scopes []string
 	for _, level := range append([]errorBody{e}, e.Errors...) {
 		for _, key := range []string{"requiredScopes", "requiredGranularScopes"} {
@@ -70,7 +70,7 @@ func (s *Sink) forbidden(c *call, a *answer) *cdc.Halt {
 // statusError is an answer without its words: status, category and HubSpot's
 // id of the answer, for its support.
 func statusError(a *answer) error {
-	e := parseError(a.body)
+	e := a.failure()
 	text := fmt.Sprintf("status %d", a.status)
 	if category := firstOf(e.Category, e.ErrorType); token.MatchString(category) {
 		text += " " + category

@@ -234,7 +234,7 @@ func (s *Sink) ask(ctx context.Context, c *call) (*answer, error) {
 		return nil, err
 	}
 	if !a.ok() {
-		e := parseError(a.body)
+		e := a.failure()
 		return nil, fmt.Errorf("%w: %s", statusError(a), redact(e.refusals()[0].message, ""))
 	}
 	return a, nil

@@ -3,6 +3,7 @@ package hubspot_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,4 +170,28 @@ func wantHalt(t *testing.T, err error, code string) {
 	if got := cdc.HaltCode(err); got != code {
 		t.Fatalf("error %v, want the halt %s", err, code)
 	}
+}
+
+// api makes a call as an administrator would, around the sink.
+func (a *account) api(t *testing.T, method, path, body string, want int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, a.cfg.BaseURL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+hubspottest.DefaultToken)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != want {
+		t.Fatalf("%s %s: status %d, want %d", method, path, resp.StatusCode, want)
+	}
+}
+
+func (a *account) archiveProperty(t *testing.T, object, name string) {
+	t.Helper()
+	a.api(t, http.MethodDelete, "/crm/properties/2026-09/"+object+"/"+name, "", http.StatusNoContent)
 }

@@ -68,7 +68,7 @@ func (j *job) upsert(unique string, items []*item) {
 		j.match(unique, items, a)
 		return
 	}
-	e := parseError(a.body)
+	e := a.failure()
 	refs := e.refusals()
 	if h := haltOf(j.object, refs); h != nil {
 		failAll(items, h)
@@ -98,7 +98,7 @@ func (j *job) match(unique string, items []*item, a *answer) {
 			it.result, it.done = resultOf(it, r), true
 		}
 	}
-	e := parseError(a.body)
+	e := a.failure()
 	var unclear []refusal
 	for i := range e.Errors {
 		refs := e.Errors[i].flatten(refusal{correlation: e.Correlation}, maxDepth)

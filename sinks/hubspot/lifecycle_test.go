@@ -1,0 +1,65 @@
+package hubspot_test
+
+import (
+	"testing"
+
+	"chartwire/sinks"
+	"chartwire/sinks/hubspot/hubspottest"
+)
+
+func stage(label string) sinks.Property {
+	p := set("lifecyclestage", label)
+	p.Backward = true
+	return p
+}
+
+func TestLifecycleGoesBack(t *testing.T) {
+	a := newAccount(t, hubspottest.Options{}, nil)
+	a.mustApply(t, contact(1, stage("Customer")), contact(2, stage("Lead")))
+	before := a.upserts("contacts")
+	results := a.mustApply(t, contact(1, stage("marketing qualified LEAD ")), contact(2, stage("Customer")))
+	if n := a.upserts("contacts") - before; n != 3 {
+		t.Errorf("%d calls, want 3: write, clear, set", n)
+	}
+	for i, want := range []string{"marketingqualifiedlead", "customer"} {
+		if got := results[i].Stored["lifecyclestage"]; got != want {
+			t.Errorf("write %d stored %q, want %q", i, got, want)
+		}
+		if got := a.held(t, contact(i+1)).Properties["lifecyclestage"]; got != want {
+			t.Errorf("HubSpot holds %q, want %q", got, want)
+		}
+	}
+	if results[0].Stored["firstname"] == "" {
+		t.Error("the other stored values are lost")
+	}
+}
+
+func TestLifecycleStaysWhereTheMapIsMonotonic(t *testing.T) {
+	a := newAccount(t, hubspottest.Options{}, nil)
+	a.mustApply(t, contact(1, stage("Customer")))
+	p := stage("Lead")
+	p.Backward = false
+	before := a.upserts("contacts")
+	r := a.mustApply(t, contact(1, p))[0]
+	if got := r.Stored["lifecyclestage"]; got != "customer" {
+		t.Errorf("stored %q: HubSpot keeps it, and the answer says so", got)
+	}
+	if n := a.upserts("contacts") - before; n != 1 {
+		t.Errorf("%d calls, want 1", n)
+	}
+}
+
+func TestLifecycleInterrupted(t *testing.T) {
+	a := newAccount(t, hubspottest.Options{}, nil)
+	a.mustApply(t, contact(1, stage("Customer")))
+	// The third call, which sets the stage again, finds HubSpot broken.
+	a.sim.Inject(hubspottest.Fault{Kind: hubspottest.InternalError, Path: "batch/upsert", Skip: 2, Count: 1})
+	w := contact(1, stage("Lead"))
+	if err := a.apply(t, w)[0].Err; err == nil {
+		t.Fatal("the write succeeded although its last call did not")
+	}
+	a.mustApply(t, w)
+	if got := a.held(t, w).Properties["lifecyclestage"]; got != "lead" {
+		t.Errorf("HubSpot holds %q after the repetition, want lead", got)
+	}
+}
