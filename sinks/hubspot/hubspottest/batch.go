@@ -26,11 +26,11 @@ func (v *value) UnmarshalJSON(b []byte) error {
 }
 
 type batchInput struct {
-	ID           string `json:"id"`
-	IDProperty   string `json:"idProperty"`
-	Properties   values `json:"properties"`
-	TraceID      string `json:"objectWriteTraceId"`
-	Associations []any  `json:"associations"`
+	ID           string       `json:"id"`
+	IDProperty   string       `json:"idProperty"`
+	Properties   values       `json:"properties"`
+	TraceID      string       `json:"objectWriteTraceId"`
+	Associations []inlineLink `json:"associations"`
 }
 
 func (in batchInput) names() []string {
@@ -69,7 +69,11 @@ func (s *Server) batchWrite(q *request, o *object, op string) any {
 	pl := &planner{s: s, o: o, strict: enforcesRules(q.path.version), claims: claims{}}
 	writes := make([]write, len(body.Inputs))
 	for i, in := range body.Inputs {
-		writes[i] = write{op: op, id: in.ID, idProperty: in.IDProperty, values: in.Properties, trace: in.TraceID}
+		links, err := s.inline(o, in.Associations)
+		if err != nil {
+			return err
+		}
+		writes[i] = write{op: op, id: in.ID, idProperty: in.IDProperty, values: in.Properties, trace: in.TraceID, links: links}
 	}
 	traced := allTraced(body.Inputs)
 	plans, failed := pl.batch(writes, traced)
@@ -128,6 +132,9 @@ func (s *Server) applyBatch(q *request, o *object, op string, plans []*plan, fai
 	out := batchAnswer{Status: "COMPLETE", StartedAt: started, Results: make([]map[string]any, 0, len(plans))}
 	for _, p := range plans {
 		r, isNew := s.apply(o, p, q.source, q.now)
+		for _, add := range p.write.links {
+			add(r)
+		}
 		m := o.written(r, p)
 		if op == "upsert" {
 			m["new"] = isNew
@@ -176,8 +183,8 @@ func checkInputs(o *object, op string, inputs []batchInput) *apiError {
 			return missingFields("properties")
 		case in.IDProperty != inputs[0].IDProperty:
 			return badRequest("All inputs of a batch must have the same idProperty")
-		case len(in.Associations) > 0:
-			return refuse(http.StatusNotImplemented, "", "the stand-in does not imitate associations")
+		case len(in.Associations) > 0 && op != "create":
+			return badRequest("Associations can be given on create only")
 		}
 		if op == "create" {
 			continue

@@ -13,6 +13,8 @@ type Record struct {
 	Archived   bool
 	// MergedInto is the id of the record this one was merged into, or "".
 	MergedInto string
+	// Links are the associations with live records, by object and id.
+	Links []Link
 
 	// Requests counts the requests that wrote to the record, its creation
 	// included, whether they changed a value or not.
@@ -22,6 +24,14 @@ type Record struct {
 	// Repeats counts by property how often the value sent was the one already
 	// held: a write that was not needed, or was made twice.
 	Repeats map[string]int
+}
+
+// Link is what associates a record with another.
+type Link struct {
+	Object string
+	ID     string
+	Types  []int // association type ids, in the direction away from the record
+	Writes int   // requests that made it: more than one were not needed
 }
 
 // Version is one value that a property had.

@@ -2,6 +2,7 @@ package hubspottest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -55,6 +56,11 @@ func (o *object) copy(r *record) Record {
 	}
 	if r.mergedInto != 0 {
 		c.MergedInto = strconv.FormatInt(r.mergedInto, 10)
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.links)) {
+		if l := r.links[id]; l.object.records[id] != nil && !l.object.records[id].archived {
+			c.Links = append(c.Links, Link{l.object.name, strconv.FormatInt(id, 10), slices.Sorted(maps.Keys(l.types)), l.writes})
+		}
 	}
 	for i, x := range r.cells {
 		p := o.props[i]

@@ -21,8 +21,8 @@
 // # Paths
 //
 // The families objects, properties, property-validations, pipelines, owners,
-// schemas, limits, object-library and account-info, at v3, 2026-03 and 2026-09,
-// each with the version where that family has it [S,D]; objects by name or type
+// schemas, limits, object-library and account-info at v3, 2026-03 and 2026-09,
+// associations at v4 and the dated ones, each with the version where that family has it [S,D]; objects by name or type
 // id [L]. Unknown versions are 404, unknown object types 400 "Unable to infer
 // object type from: …" [T], calls that are not imitated 501 [O].
 //
@@ -88,6 +88,18 @@
 //   - Search shows the portal of Options.SearchLag ago [L for a lag]; 200 a page,
 //     10,000 in all, one sort, five groups of six filters and 18 in all [S,T].
 //
+// # Associations
+//
+//   - Between contacts and tickets, without a label (ids 15 and 16 [T,K]) or with
+//     labels of one's own; the ids of a label differ by direction, and making
+//     one direction makes the other [D,L]. Making one twice is no error [L].
+//   - Batches of 2,000, reads of 1,000 [K,D]; inline on create only [S]. A
+//     missing end is an error in a 207 with fromObjectId and toObjectId [K]; a
+//     read of a record without any is NO_ASSOCIATIONS_FOUND in a 207 [T].
+//   - toObjectId is a JSON number [T]. A merge takes them along [K]; what is
+//     archived is not shown [K]. v4 answers 204 when they end, dated versions
+//     200 [S].
+//
 // # Limits
 //
 //   - Per token 190 requests in any ten seconds, per account a number a day that
@@ -103,7 +115,7 @@
 //
 // # Not imitated
 //
-// Associations, custom objects, other object types than contacts and tickets
+// Custom objects, other object types than contacts and tickets
 // (an entry in kinds.go and default properties each), imports and exports,
 // webhooks and the journal, timeline events, restoring from the recycle bin,
 // calculated properties (they exist, and stay empty), property groups other

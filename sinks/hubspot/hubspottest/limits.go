@@ -171,7 +171,7 @@ func (s *Server) needs(q *request) []string {
 	}
 	o := s.object(q.path)
 	switch q.path.family {
-	case "objects", "pipelines":
+	case "objects", "pipelines", "associations":
 		if o != nil {
 			return append([]string{"crm.objects." + o.name + "." + verb}, o.scopes...)
 		}

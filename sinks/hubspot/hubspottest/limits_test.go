@@ -123,7 +123,7 @@ func TestUnknownPathsAndLongOnes(t *testing.T) {
 	c.call("GET", "/crm/v9/objects/contacts", nil).expect(t, 404)
 	c.call("GET", "/", nil).expect(t, 404)
 	c.call("GET", contacts+"?properties="+string(make20k()), nil).expect(t, 414)
-	c.call("POST", "/crm/associations/2026-09/tickets/contacts/batch/associate/default", m{}).expect(t, 501)
+	c.call("POST", "/crm-object-schemas/2026-09/schemas", m{}).expect(t, 501)
 	c.call("GET", "/_sim/", nil).expect(t, 404) // not switched on
 }
 

@@ -71,6 +71,7 @@ func (s *Server) mergeRecords(o *object, a, b *record, now time.Time) *record {
 			email.index[email.key(second)] = r // found by its other address, too
 		}
 	}
+	r.inherit(a, b)
 	for _, old := range []*record{a, b} {
 		old.mergedInto = r.id
 		o.merged[old.id] = r.id

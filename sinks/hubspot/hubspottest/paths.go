@@ -21,6 +21,7 @@ var families = []struct {
 }{
 	{"objects", "crm/{v}/objects", legacy},
 	{"objects", "crm/objects/{v}", dated},
+	{"objects", "crm/{v}/objects", []string{"v4"}}, // associations of one record
 	{"properties", "crm/{v}/properties", legacy},
 	{"properties", "crm/properties/{v}", dated},
 	{"property-validations", "crm/{v}/property-validations", legacy},
@@ -90,7 +91,7 @@ func (p path) template() string {
 	for i, s := range p.rest {
 		b.WriteByte('/')
 		switch {
-		case i == 0 && p.family != "owners", isVerb(s):
+		case i == 0 && p.family != "owners", i == 1 && p.family == "associations", isVerb(s):
 			b.WriteString(s)
 		default:
 			b.WriteString("{id}")

@@ -15,6 +15,7 @@ type write struct {
 	idProperty string
 	values     values
 	trace      string
+	links      []func(*record) // associations of a create
 }
 
 // plan is a write that has passed every check and waits to be applied.

@@ -14,6 +14,7 @@ type portal struct {
 	owners  []Owner
 	nextID  int64
 	blocked map[string]bool // e-mail addresses erased for good
+	links   []linkType
 }
 
 // object is one object type with its definitions and records.
@@ -51,6 +52,7 @@ type record struct {
 	mergedInto int64
 	cells      []*cell
 	requests   int
+	links      map[int64]*link // by the other record's id
 }
 
 // cell is the value of one property of one record, with its history.
@@ -72,7 +74,7 @@ type source struct{ kind, id string }
 
 func newPortal(opts Options, now time.Time) *portal {
 	now = now.UTC().Truncate(time.Millisecond)
-	p := &portal{byName: map[string]*object{}, nextID: 100_000_000_000 + int64(opts.Seed%1000)*1_000_000, blocked: map[string]bool{}}
+	p := &portal{byName: map[string]*object{}, nextID: 100_000_000_000 + int64(opts.Seed%1000)*1_000_000, blocked: map[string]bool{}, links: defaultLinkTypes()}
 	for _, k := range kinds() {
 		o := &object{
 			kind: k, byProp: map[string]*property{}, groups: k.groups, pipelines: k.pipelines,
@@ -308,6 +310,11 @@ func (o *object) unindex(r *record) {
 // remove takes a record away without a trace in the recycle bin.
 func (o *object) remove(r *record) {
 	o.unindex(r)
+	for id, l := range r.links {
+		if other := l.object.records[id]; other != nil {
+			delete(other.links, r.id)
+		}
+	}
 	if !r.archived {
 		o.live--
 	}

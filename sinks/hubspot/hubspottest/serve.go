@@ -46,12 +46,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	q := &request{Request: r, now: time.Now()}
 	q.call = Call{Time: q.now, Method: r.Method, Route: "other", Trace: s.newID()}
-	defer func() {
-		q.call.Took = time.Since(q.call.Time)
-		s.mu.Lock()
-		s.calls.add(q.call)
-		s.mu.Unlock()
-	}()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		s.reply(w, q, refuse(http.StatusBadRequest, "", "reading the request: %v", err))
@@ -152,6 +146,8 @@ func (s *Server) dispatch(q *request) any {
 		return s.serveLibrary(q)
 	case "account-info":
 		return s.serveAccount(q)
+	case "associations":
+		return s.serveAssociations(q)
 	}
 	return refuse(http.StatusNotImplemented, "", "the stand-in does not imitate %s", q.path.prefix)
 }
@@ -179,6 +175,7 @@ func (s *Server) reply(w http.ResponseWriter, q *request, result any) {
 		}
 	}
 	q.call.Status = a.status
+	s.logCall(q)
 	if a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout {
 		h.Set("Content-Type", "text/html")
 		w.WriteHeader(a.status)
@@ -202,6 +199,7 @@ func (s *Server) reply(w http.ResponseWriter, q *request, result any) {
 // socket.
 func (s *Server) cut(w http.ResponseWriter, q *request) {
 	q.call.Status = 0
+	s.logCall(q)
 	h, ok := w.(http.Hijacker)
 	if !ok {
 		panic(http.ErrAbortHandler)
@@ -214,6 +212,15 @@ func (s *Server) cut(w http.ResponseWriter, q *request) {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// logCall records a call before its end is seen, so that who has an answer
+// finds it in the log.
+func (s *Server) logCall(q *request) {
+	q.call.Took = time.Since(q.call.Time)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls.add(q.call)
 }
 
 // stopped is the key under which Run puts its own end into requests' contexts.

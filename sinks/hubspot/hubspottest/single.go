@@ -19,6 +19,8 @@ func (s *Server) serveObjects(q *request) any {
 	}
 	post := q.Method == http.MethodPost
 	switch {
+	case q.path.version == "v4" && (len(rest) < 4 || rest[2] != "associations"):
+		return notFound()
 	case len(rest) == 1 && q.Method == http.MethodGet:
 		return s.list(q, o)
 	case len(rest) == 1 && post:
@@ -46,7 +48,7 @@ func (s *Server) serveObjects(q *request) any {
 	case len(rest) == 2:
 		return s.single(q, o, rest[1])
 	case len(rest) > 3 && rest[2] == "associations":
-		return refuse(http.StatusNotImplemented, "", "the stand-in does not imitate associations")
+		return s.recordLinks(q, o, rest)
 	}
 	return notFound()
 }
@@ -68,7 +70,8 @@ func (s *Server) single(q *request, o *object, id string) any {
 		if err := q.mayUse(o, "read", slices.Concat(names, history)...); err != nil {
 			return err
 		}
-		return o.read(r, names, history)
+		m := o.read(r, names, history)
+		return s.withLinks(m, o, r, listed(query["associations"]))
 	case http.MethodDelete:
 		if r != nil && idProperty == "" {
 			o.archive(r, q.now)
@@ -115,8 +118,10 @@ func (s *Server) create(q *request, o *object) any {
 		return missingFields("properties")
 	case in.ID != "" || in.IDProperty != "":
 		return badRequest("A new record has no id")
-	case len(in.Associations) > 0:
-		return refuse(http.StatusNotImplemented, "", "the stand-in does not imitate associations")
+	}
+	links, err := s.inline(o, in.Associations)
+	if err != nil {
+		return err
 	}
 	if err := q.mayUse(o, "write", in.names()...); err != nil {
 		return err
@@ -126,6 +131,9 @@ func (s *Server) create(q *request, o *object) any {
 		return err
 	}
 	r, _ := s.apply(o, p, q.source, q.now)
+	for _, add := range links {
+		add(r)
+	}
 	return answer{http.StatusCreated, o.written(r, p)}
 }
 
@@ -193,6 +201,28 @@ func (o *object) written(r *record, p *plan) map[string]any {
 	return o.frame(r, props)
 }
 
+// withLinks adds the associations with the objects named, if there are any.
+func (s *Server) withLinks(m map[string]any, o *object, r *record, names []string) map[string]any {
+	all := map[string]any{}
+	for _, name := range names {
+		b := s.portal.byName[strings.ToLower(name)]
+		if b == nil {
+			continue
+		}
+		var list []map[string]string
+		for _, other := range r.linked(b) {
+			list = append(list, map[string]string{"id": other.text10(), "type": strings.ToLower(o.title) + "_to_" + strings.ToLower(b.title)})
+		}
+		if list != nil {
+			all[b.name] = map[string]any{"results": list}
+		}
+	}
+	if len(all) > 0 {
+		m["associations"] = all
+	}
+	return m
+}
+
 func (o *object) frame(r *record, props map[string]*string) map[string]any {
 	m := map[string]any{
 		"id": strconv.FormatInt(r.id, 10), "properties": props,
@@ -233,7 +263,8 @@ func (s *Server) list(q *request, o *object) any {
 			body["paging"] = map[string]any{"next": map[string]string{"after": strconv.FormatInt(r.id, 10)}}
 			break
 		}
-		results = append(results, o.read(r, names, history))
+		m := s.withLinks(o.read(r, names, history), o, r, listed(query["associations"]))
+		results = append(results, m)
 	}
 	body["results"] = results
 	return body
