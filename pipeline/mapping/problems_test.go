@@ -1,0 +1,163 @@
+package mapping_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"chartwire/pipeline/mapping"
+)
+
+func replace(t testing.TB, text, old, new string) string {
+	t.Helper()
+	if strings.Count(text, old) != 1 {
+		t.Fatalf("%q is %d times in the text", old, strings.Count(text, old))
+	}
+	return strings.Replace(text, old, new, 1)
+}
+
+const good = `map: test/things
+source: s
+entity: { root: people }
+phi: [result]
+record: hubspot.things
+key: { ext_id: text(id) }
+class: 5m
+on_delete: archive
+properties:
+  name: { from: name }
+  status:
+    from: kind
+    values: { a: Open, b: Shut }
+    otherwise: reject
+rules:
+  rule-one:
+    when: balance > 500
+    then:
+      - create: hubspot.tickets
+        key: chartwire_ticket_key
+        properties:
+          subject: { is: Hello }
+          hs_pipeline: { is: Collections }
+          hs_pipeline_stage: { is: New }
+`
+
+// TestProblems makes one mistake after the other, and holds the place and the
+// words of each.
+func TestProblems(t *testing.T) {
+	compile(t, good)
+	f := func(old, new, at, want string) {
+		t.Helper()
+		_, err := mapping.Compile([]mapping.File{{Name: "m.yaml", Text: []byte(replace(t, good, old, new))}}, world(t))
+		problems, ok := err.(mapping.Problems)
+		if !ok {
+			t.Errorf("%s: got %v", new, err)
+			return
+		}
+		for _, p := range problems {
+			if fmt.Sprintf("%d:%d", p.Line, p.Column) == at && strings.Contains(p.Text, want) {
+				return
+			}
+		}
+		t.Errorf("%s: want %s: %s, got\n%v", new, at, want, err)
+	}
+	// The file.
+	f("map: test/things\n", "", "1:1", "`map` is missing")
+	f("class: 5m", "clas: 5m", "7:1", "unknown key `clas`; did you mean `class`?")
+	f("class: 5m", "class: 5m\nclass: 15m", "8:1", "`class` is here twice")
+	f("class: 5m", "class: 6m", "7:8", "classes are realtime, 5m, 15m, 30m, daily")
+	f("class: 5m", "class: 5m\nlane: safety", "8:7", "one by one")
+	f("source: s", "source: z", "2:9", "there is no source `z`; did you mean `s`?")
+	f("phi: [result]", "phi: [result", "5:1", "not YAML")
+	f("on_delete: archive", "on_delete: drop", "8:12", "`keep`, `archive`")
+	f("on_delete: archive", "on_delete: { set: { nope: 1 } }", "8:21", "has no property `nope`")
+	// The entity.
+	f("root: people", "root: peple", "3:17", "did you mean `people`?")
+	f("root: people", "root: bare", "3:17", "no primary key")
+	f("root: people", "root: people, where: balance", "3:32", "a condition is expected, and this is float")
+	f("root: people", "root: people, where: born = 1", "3:37", "write ==")
+	f("phi: [result]", "phi: [reslt]", "4:7", "did you mean `result`?")
+	// The record and its key.
+	f("hubspot.things", "hubspot.thing", "5:9", "did you mean `hubspot.things`?")
+	f("ext_id", "name", "6:8", "not unique, so it is no key; unique are ext_id, ext_number")
+	f("ext_id", "ext_number", "6:8", "a key is a string property")
+	f("text(id)", "id", "6:16", "write text(x)")
+	f("text(id)", "name", "6:16", "`name` is not in the primary key")
+	// Properties.
+	f("name: { from: name }", "nme: { from: name }", "10:3", "did you mean `name`?")
+	f("from: name", "from: nmae", "10:17", "has no column `nmae`; did you mean `name`?")
+	f("from: name", "from: trim(nmae)", "10:22", "has no column `nmae`")
+	f("from: name", "from: 'trim(nmae)'", "10:23", "has no column `nmae`")
+	f("name: { from: name }", "name:\n    from: |\n      trim(name) +\n      nmae", "13:1", "has no column `nmae`")
+	f("from: name", "from: id", "10:17", "the property name is a string, and this is integer; write text(x)")
+	f("name: { from: name }", "amount: { from: name }", "10:19", "write number(x)")
+	f("name: { from: name }", "seen: { from: seen }", "10:17", "write utc(x) if the column holds UTC, local(x)")
+	f("name: { from: name }", "born: { from: seen }", "10:17", "write date(x)")
+	f("name: { from: name }", "active: { from: active }", "10:19", "such as x != 0")
+	f("name: { from: name }", "name: { from: raw }", "10:17", "bytes have no text")
+	f("name: { from: name }", "name: { from: name, is: x }", "10:3", "either `from`")
+	f("name: { from: name }", "computed: { from: name }", "10:3", "read-only")
+	f("name: { from: name }", "ext_id: { from: name }", "10:3", "is the record's key")
+	f("name: { from: name }", "name: { from: name, backward: clear_then_set }", "10:3", "`backward` is for lifecyclestage")
+	f("name: { from: name }", "name: { from: name, write: twice }", "10:30", "`write` is once, not `twice`")
+	f("name: { from: name }", "name: { from: name, write: once, on_null: clear }", "10:3", "never clears")
+	f("name: { from: name }", "name: { from: result }", "10:17", "PHI, and the property name is not sensitive")
+	f("name: { from: name }", "secret: { from: result, phi: waived }", "10:3", "nothing to waive")
+	f("values: { a: Open, b: Shut }", "values: { a: Opn, b: Shut }", "13:18", "`Opn` is no option of status; did you mean `Open`?")
+	f("    otherwise: reject\n", "", "13:15", "what becomes of other values?")
+	f("otherwise: reject", "otherwise: Ope", "14:16", "did you mean `Open`?; or `reject`, `keep`, `clear`")
+	f("    values: { a: Open, b: Shut }\n    otherwise: reject\n", "", "12:11", "write `values:")
+	f("from: kind\n    values: { a: Open, b: Shut }\n    otherwise: reject", `from: 'kind == "a" ? "Open" : "Sht"'`, "12:12", "`Sht` is no option")
+	// Rules.
+	f("rule-one", "Rule one", "16:3", "lower-case letters")
+	f("balance > 500", "balance + 500", "17:11", "a condition is expected")
+	f("balance > 500", "balance > price", "17:19", "a float is not exact")
+	f("key: chartwire_ticket_key", "key: subject", "20:14", "not unique")
+	f("        key: chartwire_ticket_key\n", "", "19:17", "`key` is missing")
+	f("          subject: { is: Hello }\n", "", "19:17", "needs the property subject")
+	f("is: Collections", "is: Collection", "23:30", "have no pipeline `Collection`; did you mean `Collections`?")
+	f("is: New", "is: Contactd", "24:36", "no pipeline of tickets has a stage `Contactd`")
+	f("is: New", "is: Acknowledged", "24:36", "the pipeline Collections has no stage `Acknowledged`")
+	f("subject: { is: Hello }", "subject: { from: result, phi: waived }", "22:28", "ticket subjects carry none")
+	f("subject: { is: Hello }", "subject: { from: name, on_null: clear }", "22:34", "unknown key `on_null`")
+	f("        key: chartwire_ticket_key\n", "        key: chartwire_ticket_key\n        lane: safety\n", "16:3", "has `fresh: { by: … }`")
+	f("    then:\n", "    fresh: { by: seen }\n    then:\n", "18:18", "write utc(x)")
+	f("    then:\n", "    once per: text(balance)\n    then:\n", "18:15", "`balance` is not in it")
+}
+
+// TestAllAtOnce finds ten mistakes in two files in one go.
+func TestAllAtOnce(t *testing.T) {
+	bad := good
+	for _, r := range [][2]string{
+		{"phi: [result]", "phi: [reslt]"}, {"text(id)", "id"}, {"class: 5m", "class: 6m"}, {"on_delete: archive", "on_delet: archive"},
+		{"name: { from: name }", "nme: { from: nmae }"}, {"a: Open", "a: Opn"}, {"otherwise: reject", "otherwise: never"},
+		{"balance > 500", "balance > price"}, {"is: Collections", "is: Collection"}, {"is: New", "is: Old"},
+	} {
+		bad = replace(t, bad, r[0], r[1])
+	}
+	files := []mapping.File{{Name: "b.yaml", Text: []byte("map: x\n x: y\n")}, {Name: "a.yaml", Text: []byte(bad)}}
+	_, err := mapping.Compile(files, world(t))
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) < 11 || !strings.HasPrefix(lines[0], "a.yaml:1:1: ") || !strings.HasPrefix(lines[len(lines)-1], "b.yaml:1:6: not YAML") {
+		t.Errorf("got %d problems:\n%v", len(lines), err)
+	}
+	for _, want := range []string{"reslt", "write text(x)", "class `6m`", "on_delet", "`nme`", "nmae", "Opn", "never", "a float is not exact", "Collection", "Old"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("missing %s in\n%v", want, err)
+		}
+	}
+}
+
+func TestTwoWriters(t *testing.T) {
+	other := replace(t, good, "map: test/things", "map: test/others")
+	_, err := mapping.Compile([]mapping.File{{Name: "a.yaml", Text: []byte(good)}, {Name: "b.yaml", Text: []byte(other)}}, world(t))
+	if err == nil || !strings.Contains(err.Error(), "b.yaml:10:3: the property name of hubspot.things is written by the map test/things too") {
+		t.Errorf("got %v", err)
+	}
+	_, err = mapping.Compile([]mapping.File{{Name: "a.yaml", Text: []byte(good)}, {Name: "b.yaml", Text: []byte(good)}}, world(t))
+	if err == nil || !strings.Contains(err.Error(), "is already in a.yaml") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func containsText(err error, want string) bool { return strings.Contains(err.Error(), want) }
