@@ -51,7 +51,7 @@ func (t *term) result(p *plan, r sinks.Result, c call, now time.Time) {
 	case errors.As(r.Err, &throttled):
 		wait := max(throttled.Wait, 100*time.Millisecond)
 		t.metrics.retries.WithLabelValues(lane.String(), "throttled").Inc()
-		t.blocked[lane] = now.Add(wait)
+		t.blocked[lane] = now.Add(min(wait, longest))
 		t.land(p.rec, func(part *lanes.Part) bool {
 			part.NotBefore = now.Add(wait)
 			return true

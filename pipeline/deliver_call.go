@@ -15,6 +15,9 @@ import (
 // idle is how long the loop sleeps at most: so often the status is renewed.
 const idle = 250 * time.Millisecond
 
+// longest is how long a sink's word that it has no room is believed.
+const longest = time.Second
+
 // call is one call in the air.
 type call struct {
 	lane    sinks.Lane
@@ -62,7 +65,7 @@ func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) ti
 			}
 			if wait := t.o.Sink.Reserve(lane, now); wait > 0 {
 				t.back(c)
-				t.blocked[lane] = now.Add(wait)
+				t.blocked[lane] = now.Add(min(wait, longest))
 				continue
 			}
 			t.start(c, work, wg)

@@ -168,6 +168,9 @@ func (p *plan) settled(r sinks.Result) (e *shadow.Entry, mended []string) {
 			n = *s
 		}
 		n.Version = v.From.Version
+		if e.Archived { // what it should hold if it comes back
+			n.Held, n.Value, n.Changed, n.Stored, n.Other = true, text(v.Property), v.Changed, "", false
+		}
 		// A value that is as wanted, sent or not, ends a refusal of another one.
 		if n.Refused != 0 && n.Held && n.Value == text(v.Property) && n.Refused != shadow.Sum(n.Value) {
 			n.Refused, mended = 0, append(mended, v.Name)

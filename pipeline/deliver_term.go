@@ -262,7 +262,7 @@ func (t *term) finish() error {
 // know of: then whoever comes next is in doubt too.
 func (t *term) doubtful() bool {
 	for _, p := range t.partitions {
-		if p.mark() < p.doubtful {
+		if max(p.mark(), 0) < p.doubtful {
 			return true
 		}
 	}

@@ -1,0 +1,516 @@
+package pipeline_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline"
+	"chartwire/pipeline/deadletter"
+	"chartwire/pipeline/shadow"
+	"chartwire/pipeline/writes"
+	"chartwire/sinks"
+	"chartwire/sinks/sinktest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const soon = 20 * time.Second
+
+var deliverPromises = []struct {
+	name  string
+	flows []string
+	test  func(t *testing.T, e *deliverEnv)
+}{
+	{"changes arrive, and what changes nothing costs no call", nil, testArrive},
+	{"an older value never overwrites a newer one", nil, testStale},
+	{"safety takes the safety properties only", nil, testSafety},
+	{"a refused property is one dead letter", nil, testRefusedProperty},
+	{"a refused record is one dead letter", nil, testRefusedRecord},
+	{"archived is archived and comes back whole", nil, testArchive},
+	{"faults that pass lose and double nothing", nil, testFaults},
+	{"a halt stops one flow", []string{"om", "labs"}, testHaltOneFlow},
+	{"a foreign record stops one flow", []string{"om", "labs"}, testForeign},
+	{"in good order nothing is in doubt", nil, testCleanStop},
+	{"what was in the air is written again", nil, testTakeOver},
+	{"safety in doubt goes at once and once more", nil, testSafetyInDoubt},
+	{"a lost answer is in doubt until its call has ended", nil, testLateCall},
+	{"no call starts after the lease", nil, testLeaseOver},
+	{"heartbeats are seen when all before them is done", nil, testHeartbeat},
+	{"a record that the destination lost is written whole", nil, testLostRecord},
+	{"links are parked in the shadow", nil, testLinks},
+	{"the local copy may vanish", nil, testNoCopy},
+}
+
+func testArrive(t *testing.T, e *deliverEnv) {
+	for i := range 250 {
+		e.send(e.mutation(key(i), sinks.Backfill, "a", "1", "b", "x"))
+	}
+	e.start()
+	e.settle(soon)
+	e.equal()
+	if n := len(e.sink.Calls()); n > 25 {
+		t.Errorf("%d calls for 250 records", n)
+	}
+	before := len(e.sink.Calls())
+	for i := range 250 {
+		e.send(e.mutation(key(i), sinks.Routine, "a", "1", "b", "x"))
+	}
+	e.settle(soon)
+	if n := len(e.sink.Calls()); n != before {
+		t.Errorf("%d calls for what changes nothing", n-before)
+	}
+	e.send(e.mutation(key(7), sinks.Realtime, "a", "2", "b", "x", "c", ""))
+	e.settle(soon)
+	e.equal()
+	last := e.writesOf(key(7))
+	if got := names(last[len(last)-1]); !slices.Equal(got, []string{"a", "c"}) || last[len(last)-1].ID == "" || last[len(last)-1].Create {
+		t.Errorf("sent %v (id %q), want the changed properties of a known record", got, last[len(last)-1].ID)
+	}
+}
+
+func testStale(t *testing.T, e *deliverEnv) {
+	old := e.mutation("p", sinks.Backfill, "a", "old", "b", "old", "only", "here")
+	same := e.mutation("p", sinks.Backfill, "a", "new", "b", "old")
+	late := e.mutation("p", sinks.Backfill, "a", "between")
+	noop := e.mutation("p", sinks.Realtime, "a", "new")
+	e.start()
+	e.send(same)
+	e.settle(soon)
+	e.send(noop) // changes nothing, but its version counts
+	e.settle(soon)
+	e.send(late)
+	e.settle(soon)
+	e.send(old)
+	e.settle(soon)
+	e.equal()
+	if got := e.held()[old.Record.ID()]; got["a"] != "new" || got["only"] != "here" {
+		t.Errorf("held %v", got)
+	}
+}
+
+func testSafety(t *testing.T, e *deliverEnv) {
+	e.start()
+	e.send(e.mutation("p", sinks.Realtime, "s_allergy", "none", "name", "Ann", "city", "Rome"))
+	e.settle(soon)
+	e.sink.Block(sinks.Realtime, time.Now().Add(time.Hour))
+	m := e.mutation("p", sinks.Safety, "s_allergy", "nuts", "name", "Anna", "city", "Rome")
+	e.send(m)
+	e.eventually(soon, "the safety write", func() bool { return len(e.writesOf("p")) == 2 })
+	w := e.writesOf("p")[1]
+	if got := names(w); !slices.Equal(got, []string{"s_allergy"}) || w.Lane != sinks.Safety {
+		t.Errorf("lane %s sends %v", w.Lane, got)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if p := e.progress(); p.Offsets[e.topics.Writes("crm", "om", "safety")][0] != 0 {
+		t.Error("the offset passed before the rest was written")
+	}
+	e.sink.Block(sinks.Realtime, time.Time{})
+	e.settle(soon)
+	e.equal()
+	if got := names(e.writesOf("p")[2]); !slices.Equal(got, []string{"name"}) {
+		t.Errorf("the rest is %v", got)
+	}
+	e.sink.Block(sinks.Realtime, time.Now().Add(time.Hour))
+	e.send(e.mutation("new", sinks.Safety, "s_allergy", "nuts", "name", "Ben"))
+	e.settle(soon)
+	if ws := e.writesOf("new"); len(ws) != 1 || !ws[0].Create || len(ws[0].Properties) != 2 {
+		t.Errorf("a record's creation: %+v", ws)
+	}
+}
+
+func testRefusedProperty(t *testing.T, e *deliverEnv) {
+	e.sink.RefuseProperty("email", "bad")
+	for i := range 100 {
+		email := "ok"
+		if i == 42 {
+			email = "bad"
+		}
+		e.send(e.mutation(key(i), sinks.Routine, "email", email, "name", "x"))
+	}
+	e.start()
+	e.settle(soon)
+	held := e.held()
+	if len(held) != 100 {
+		t.Errorf("%d records of 100", len(held))
+	}
+	bad := sinks.Record{Object: "contacts", Property: "patient_id", Key: key(42)}
+	if got := held[bad.ID()]; !cmp.Equal(got, map[string]string{"name": "x"}) {
+		t.Errorf("the refused record holds %v", got)
+	}
+	ls := e.letters()
+	if len(ls) != 1 {
+		t.Fatalf("%d dead letters", len(ls))
+	}
+	l := ls[0]
+	if l.Property != "email" || l.Record != bad || l.Code != "INVALID_VALUE" || l.Correlation != "memory" || l.Message == "" ||
+		len(l.Origin) != 1 || l.Origin[0].Row != key(42) || l.Flow != "om" || l.Map != "om/contacts" {
+		t.Errorf("dead letter %+v", l)
+	}
+	n := len(e.writesOf(key(42)))
+	e.send(e.mutation(key(42), sinks.Routine, "email", "bad", "name", "y"))
+	e.settle(soon)
+	if ws := e.writesOf(key(42)); len(ws) != n+1 || !slices.Equal(names(ws[n]), []string{"name"}) {
+		t.Errorf("the refused value is sent again: %d writes more", len(ws)-n)
+	}
+	e.sink.Refuse(nil)
+	m := e.mutation(key(42), sinks.Routine, "email", "bad", "name", "y")
+	m.Reason = "retry"
+	e.send(m)
+	e.settle(soon)
+	e.equal()
+	if ls := e.letters(); len(ls) != 0 {
+		t.Errorf("%d dead letters after the retry", len(ls))
+	}
+}
+
+func testRefusedRecord(t *testing.T, e *deliverEnv) {
+	e.sink.Refuse(func(w sinks.Write) *sinks.Rejected {
+		if w.Record.Key != "p" {
+			return nil
+		}
+		return &sinks.Rejected{Code: "CONFLICT", Class: "identity", Message: "it is there already", Existing: "77", Correlation: "c"}
+	})
+	for _, k := range []string{"o", "p", "q"} {
+		e.send(e.mutation(k, sinks.Realtime, "a", "1"))
+	}
+	e.start()
+	e.settle(soon)
+	if ls := e.letters(); len(ls) != 1 || ls[0].Property != "" || ls[0].Existing != "77" || ls[0].Class != "identity" {
+		t.Errorf("dead letters %+v", ls)
+	}
+	if n := len(e.held()); n != 2 {
+		t.Errorf("%d records, want 2", n)
+	}
+	e.sink.Refuse(nil)
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	e.settle(soon)
+	e.equal()
+	if ls := e.letters(); len(ls) != 0 {
+		t.Errorf("%d dead letters after the record was taken", len(ls))
+	}
+}
+
+func testArchive(t *testing.T, e *deliverEnv) {
+	e.start()
+	e.send(e.mutation("p", sinks.Realtime, "a", "1", "b", "2"))
+	e.settle(soon)
+	stale := e.mutation("p", sinks.Backfill, "a", "0", "b", "0")
+	m := e.mutation("p", sinks.Realtime)
+	m.Existence = sinks.Archived
+	e.send(m)
+	e.settle(soon)
+	e.equal()
+	e.send(stale)
+	e.settle(soon)
+	e.equal()
+	again := *m
+	e.next++
+	again.Version = e.next
+	calls := len(e.sink.Calls())
+	e.send(&again)
+	e.settle(soon)
+	if n := len(e.sink.Calls()); n != calls {
+		t.Errorf("%d calls to archive what is archived", n-calls)
+	}
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	e.settle(soon)
+	e.equal()
+	ws := e.writesOf("p")
+	if w := ws[len(ws)-1]; !w.Create || !slices.Equal(names(w), []string{"a", "b"}) {
+		t.Errorf("comes back with %v, create %v", names(w), w.Create)
+	}
+}
+
+func testFaults(t *testing.T, e *deliverEnv) {
+	e.sink.Fail(
+		sinktest.Fault{Kind: sinktest.FaultThrottle, Wait: 50 * time.Millisecond},
+		sinktest.Fault{Kind: sinktest.FaultUnavailable, Wait: 50 * time.Millisecond},
+		sinktest.Fault{Kind: sinktest.FaultLostAnswer, Wait: 50 * time.Millisecond},
+		sinktest.Fault{Kind: sinktest.FaultUnavailable},
+	)
+	for i := range 30 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	e.start()
+	e.settle(soon)
+	e.equal()
+	if n := len(e.sink.Records()); n != 30 {
+		t.Errorf("%d records of 30", n)
+	}
+	if ls := e.letters(); len(ls) != 0 {
+		t.Errorf("%d dead letters", len(ls))
+	}
+}
+
+func testHaltOneFlow(t *testing.T, e *deliverEnv) {
+	e.sink.BatchSize = 1
+	r := e.start()
+	e.eventually(soon, "it holds the sink", func() bool { return r.Status().Holding })
+	e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultHalt})
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	e.eventually(soon, "a halt", func() bool { return r.Status().Halts["om"] != "" })
+	om := e.ends
+	e.ends = map[string]int64{}
+	for i := range 20 {
+		m := e.mutation(key(i), sinks.Realtime, "b", "1")
+		m.Flow = "labs"
+		e.send(m)
+	}
+	e.settle(soon)
+	if n := len(e.held()); n != 20 {
+		t.Errorf("%d records of the other flow, want 20", n)
+	}
+	if ls := e.letters(); len(ls) != 0 {
+		t.Errorf("%d dead letters for a halt", len(ls))
+	}
+	e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultHalt})
+	m := e.mutation("q", sinks.Realtime, "b", "1")
+	m.Flow = "labs"
+	e.send(m)
+	select {
+	case <-r.done:
+	case <-time.After(soon):
+		t.Fatal("Run goes on without a flow")
+	}
+	var halt *cdc.Halt
+	if !errors.As(r.err, &halt) {
+		t.Fatalf("Run ended with %v, want a halt", r.err)
+	}
+	e.start()
+	for topic, end := range om {
+		e.ends[topic] = max(e.ends[topic], end)
+	}
+	e.settle(soon)
+	e.equal()
+}
+
+func testForeign(t *testing.T, e *deliverEnv) {
+	r := writes.Heartbeat(e.topics, "crm", "om", sinks.Routine, time.Now())
+	r.Key, r.Value = []byte("x"), []byte("no mutation")
+	e.produce(r)
+	e.ends = map[string]int64{}
+	d := e.start()
+	e.eventually(soon, "a halt", func() bool { return d.Status().Halts["om"] != "" })
+	m := e.mutation("p", sinks.Realtime, "b", "1")
+	m.Flow = "labs"
+	e.send(m)
+	e.settle(soon)
+	e.equal()
+}
+
+func testCleanStop(t *testing.T, e *deliverEnv) {
+	e.sink.Latency = 100 * time.Millisecond
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	r := e.start()
+	e.settle(soon)
+	e.send(e.mutation("p", sinks.Realtime, "a", "2"))
+	e.eventually(soon, "a call in the air", func() bool { return r.Status().Lanes[sinks.Realtime].Calls == 1 || len(e.sink.Calls()) == 2 })
+	start := time.Now()
+	e.end(r)
+	if r.err != nil {
+		t.Errorf("Run ended with %v", r.err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("ending took %s", took)
+	}
+	e.settle(time.Second)
+	e.equal()
+	if p := e.progress(); !p.Clean {
+		t.Error("the end was not clean")
+	}
+	e.send(e.mutation("p", sinks.Realtime, "a", "2"), e.mutation("q", sinks.Realtime, "a", "2"))
+	n := len(e.writesOf("p"))
+	e.start()
+	e.settle(soon)
+	if got := len(e.writesOf("p")); got != n {
+		t.Errorf("%d writes of what was done before", got-n)
+	}
+	e.equal()
+	if p := e.progress(); p.Clean {
+		t.Error("a running Deliver says that nothing is in the air")
+	}
+}
+
+// blockWhen cuts a Deliver off from Kafka once the sink holds a value: between
+// answer and commit.
+func (e *deliverEnv) blockWhen(r *runner, key, property, value string) {
+	e.t.Helper()
+	id := sinks.Record{Object: "contacts", Property: "patient_id", Key: key}
+	e.eventually(soon, "the value at the sink", func() bool {
+		s, _ := e.sink.Find(id)
+		return s.Properties[property] == value
+	})
+	r.road.Block()
+}
+
+func testTakeOver(t *testing.T, e *deliverEnv) {
+	one := e.start()
+	e.send(e.mutation("p", sinks.Realtime, "a", "A", "b", "x"))
+	e.settle(soon)
+	e.sink.Latency = 20 * time.Millisecond
+	e.send(e.mutation("p", sinks.Realtime, "a", "B", "b", "x"))
+	e.blockWhen(one, "p", "a", "B")
+	e.send(e.mutation("p", sinks.Realtime, "a", "A", "b", "x"))
+	e.start()
+	e.settle(soon)
+	e.equal()
+	ws := e.writesOf("p")
+	if last := ws[len(ws)-1]; !slices.Equal(names(last), []string{"a", "b"}) {
+		t.Errorf("in doubt %v are written, want all", names(last))
+	}
+	one.road.Unblock()
+	e.send(e.mutation("p", sinks.Realtime, "a", "C", "b", "x"))
+	e.settle(soon)
+	e.equal()
+}
+
+func testSafetyInDoubt(t *testing.T, e *deliverEnv) {
+	e.lag = 3 * time.Second
+	one := e.start()
+	e.send(e.mutation("p", sinks.Realtime, "s", "A", "b", "x"))
+	e.settle(soon)
+	e.send(e.mutation("p", sinks.Safety, "s", "B", "b", "x"))
+	e.blockWhen(one, "p", "s", "B")
+	e.send(e.mutation("p", sinks.Safety, "s", "A", "b", "y"))
+	n := len(e.writesOf("p"))
+	two := e.start()
+	e.eventually(soon, "the second holds the sink", func() bool { return two.Status().Holding })
+	held := time.Now()
+	e.eventually(soon, "safety", func() bool { return len(e.writesOf("p")) > n })
+	if took := time.Since(held); took > time.Second {
+		t.Errorf("safety in doubt waits %s", took)
+	}
+	e.settle(soon)
+	if took := time.Since(held); took < 2*time.Second {
+		t.Errorf("done after %s: the calls of the old holder may arrive later", took)
+	}
+	e.equal()
+	safety := 0
+	for _, w := range e.writesOf("p")[n:] {
+		if w.Lane == sinks.Safety {
+			safety++
+		}
+	}
+	if safety != 2 {
+		t.Errorf("%d safety writes, want one at once and one after the wait", safety)
+	}
+}
+
+func testLateCall(t *testing.T, e *deliverEnv) {
+	e.lag = time.Second
+	late := &lateSink{Memory: e.sink}
+	e.start(func(o *pipeline.DeliverOptions) { o.Sink = late })
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	e.settle(soon)
+	late.delay(900 * time.Millisecond)
+	e.send(e.mutation("p", sinks.Realtime, "a", "B"))
+	e.eventually(soon, "the call", func() bool { return late.pending() == 0 })
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	e.settle(soon)
+	late.wait()
+	e.equal()
+}
+
+func testLeaseOver(t *testing.T, e *deliverEnv) {
+	one := e.start()
+	for i := range 50 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	e.settle(soon)
+	e.sink.Block(sinks.Realtime, time.Now().Add(3*time.Second))
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	e.eventually(soon, "it waits", func() bool { return one.Status().Lanes[sinks.Realtime].Waiting == 1 })
+	one.road.Block()
+	time.Sleep(4 * time.Second)
+	if n := len(e.writesOf("p")); n != 0 {
+		t.Errorf("%d writes after the lease", n)
+	}
+	one.road.Unblock()
+	e.settle(soon)
+	e.equal()
+}
+
+func testHeartbeat(t *testing.T, e *deliverEnv) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	e.sink.Block(sinks.Routine, time.Now().Add(time.Hour))
+	r := e.start()
+	e.send(e.mutation("p", sinks.Routine, "a", "1"))
+	e.produce(writes.Heartbeat(e.topics, "crm", "om", sinks.Routine, at), writes.Heartbeat(e.topics, "crm", "om", sinks.Realtime, at))
+	e.eventually(soon, "the heartbeat of the free lane", func() bool { return r.Status().Beats["om"]["realtime"].Equal(at) })
+	if got := r.Status().Beats["om"]["routine"]; !got.IsZero() {
+		t.Errorf("a heartbeat is seen before what precedes it: %s", got)
+	}
+	e.sink.Block(sinks.Routine, time.Time{})
+	e.settle(soon)
+	e.eventually(soon, "the other heartbeat", func() bool { return r.Status().Beats["om"]["routine"].Equal(at) })
+}
+
+func testLostRecord(t *testing.T, e *deliverEnv) {
+	forgetful := &forgetfulSink{Memory: e.sink}
+	e.start(func(o *pipeline.DeliverOptions) { o.Sink = forgetful })
+	e.send(e.mutation("p", sinks.Realtime, "a", "1", "b", "2"))
+	e.settle(soon)
+	forgetful.forget()
+	e.send(e.mutation("p", sinks.Realtime, "a", "3", "b", "2"))
+	e.settle(soon)
+	e.equal()
+}
+
+func testLinks(t *testing.T, e *deliverEnv) {
+	e.start()
+	m := e.mutation("p", sinks.Realtime, "a", "1")
+	m.Links = []sinks.Link{{To: sinks.Record{Object: "deals", Property: "k", Key: "9"}, Label: "patient", State: sinks.Set}}
+	e.send(m)
+	e.settle(soon)
+	cl, err := e.c.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	topic := e.topics.Shadow("crm")
+	id, err := shadow.Identify(t.Context(), cl, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := shadow.Open(t.TempDir(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Refresh(t.Context(), e.c, topic); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(m.Record.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []shadow.Link{{Link: m.Links[0], Version: m.Version}}
+	if d := cmp.Diff(want, got.Links); d != "" {
+		t.Errorf("parked (-want +got):\n%s", d)
+	}
+}
+
+func testNoCopy(t *testing.T, e *deliverEnv) {
+	r := e.start()
+	for i := range 300 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	e.settle(soon)
+	e.end(r)
+	before := len(e.sink.Calls())
+	for i := range 300 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	e.start() // with another, empty folder
+	e.settle(soon)
+	e.equal()
+	if n := len(e.sink.Calls()); n != before {
+		t.Errorf("%d calls for what the destination holds", n-before)
+	}
+	if _, err := deadletter.List(t.Context(), e.c, e.topics, "crm", deadletter.Filter{}); err != nil {
+		t.Error(err)
+	}
+}
