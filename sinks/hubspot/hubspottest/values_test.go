@@ -35,6 +35,7 @@ func TestValues(t *testing.T) {
 	f("firstname", strings.Repeat("x", 65536), strings.Repeat("x", 65536), "")
 	f("firstname", strings.Repeat("x", 65537), "", "PROPERTY_VALUE_TOO_LONG")
 	f("firstname", strings.Repeat("ü", 65536), strings.Repeat("ü", 65536), "")
+	f("firstname", "a\"b\\c\n<d>", "a\"b\\c\n<d>", "")
 	f("city", ";not a list", ";not a list", "")
 	f("email", "X.Y+z@Example.Co.UK", "x.y+z@example.co.uk", "")
 	for _, bad := range []string{"x", "x@", "x@y", "x@example.con", "x y@example.com", "x@example.test", ".x@example.com", "x@-example.com"} {
