@@ -36,7 +36,7 @@ const jsonDepth = 100
 // INSERT IGNORE can leave, is the JSON null.
 func appendJSON(dst, doc []byte) ([]byte, bool) {
 	start := len(dst)
-	w := jsonWriter{dst: append(dst, gap[:]...), ok: true}
+	w := jsonWriter{dst: append(dst, gap[:]...), ok: true, left: len(doc)/3 + 1}
 	if len(doc) == 0 {
 		w.dst = append(w.dst, "null"...)
 	} else {
@@ -51,6 +51,9 @@ func appendJSON(dst, doc []byte) ([]byte, bool) {
 type jsonWriter struct {
 	dst []byte
 	ok  bool
+	// left is how many values may still come: each has at least three bytes,
+	// so that a damaged document whose parts contain themselves ends.
+	left int
 }
 
 // has reports whether b is at least n bytes long, and fails if not.
@@ -60,6 +63,10 @@ func (w *jsonWriter) has(b []byte, n int) bool {
 }
 
 func (w *jsonWriter) value(t byte, b []byte, depth int) {
+	if w.left--; w.left < 0 {
+		w.ok = false
+		return
+	}
 	switch t {
 	case jsonSmallObject, jsonLargeObject, jsonSmallArray, jsonLargeArray:
 		if depth == 0 {

@@ -2,6 +2,7 @@ package image
 
 import (
 	"math"
+	"net/netip"
 	"strconv"
 	"unsafe"
 
@@ -142,7 +143,13 @@ func (c *column) appendText(dst, v []byte) ([]byte, result) {
 			return dst, bad
 		}
 		return c.appendBit(append(dst, 2), v), done
-	case codeJSON, codeInet4, codeInet6:
+	case codeInet4, codeInet6:
+		addr, err := netip.ParseAddr(view(v))
+		if err != nil {
+			return dst, bad
+		}
+		return appendAddr(append(dst, 2), addr), done
+	case codeJSON:
 		return schemas.AppendBytes(append(dst, 2), v), done
 	}
 	return c.appendTimeText(dst, v)

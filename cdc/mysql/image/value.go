@@ -180,7 +180,12 @@ func (c *column) appendInet(dst, b []byte) ([]byte, result) {
 	if c.code == codeInet4 {
 		addr = netip.AddrFrom4([4]byte(a[:4]))
 	}
+	return appendAddr(dst, addr), done
+}
+
+// appendAddr writes an address in the one form that both ways share: the
+// server prints some with an IPv4 part that package netip prints without.
+func appendAddr(dst []byte, addr netip.Addr) []byte {
 	start := len(dst)
-	dst = addr.AppendTo(append(dst, gap[:]...))
-	return closeGap(dst, start), done
+	return closeGap(addr.AppendTo(append(dst, gap[:]...)), start)
 }
