@@ -15,7 +15,6 @@ import (
 	"chartwire/pipeline/mapping"
 	"chartwire/pipeline/state"
 	"chartwire/schemas"
-	"chartwire/schemas/registry"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -25,7 +24,8 @@ type MapOptions struct {
 	Flow       string
 	Connection broker.Config
 	Topics     schemas.Topics
-	Registry   *registry.Client
+	// Schema finds the schema with an id: [registry.Client.Schema].
+	Schema func(ctx context.Context, id int) (*schemas.RowSchema, error)
 	// Program holds the maps and rules of the flow.
 	Program *mapping.Program
 	// Dir is the folder of the local state. Deleting it costs time, nothing
@@ -89,7 +89,7 @@ func NewMap(o MapOptions) (*Map, error) {
 		}
 	}
 	need(o.Flow != "", "no flow")
-	need(o.Registry != nil, "no schema registry")
+	need(o.Schema != nil, "no schema registry")
 	need(o.Dir != "", "no folder for the local state")
 	need(o.Window >= 0 && o.Quiet >= 0 && o.Memory >= 0 && o.Cache >= 0, "a negative duration or size")
 	need(o.Program != nil && len(o.Program.Maps) > 0, "no maps")

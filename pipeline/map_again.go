@@ -113,7 +113,7 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 		results[i].take(m, out)
 		for n := range out.Verdicts {
 			v := &out.Verdicts[n]
-			latches[i] = append(latches[i], mapEvent{m: m, rule: n, once: v.Once, now: v.Now})
+			latches[i] = append(latches[i], mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now})
 		}
 		return nil
 	})

@@ -2,13 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"chartwire/pipeline/mapping"
+	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -71,13 +69,9 @@ func (t *mapTerm) emit(cutSeq int64, out []mapMutation) error {
 	t.dirty = true
 	recs := make([]*kgo.Record, len(out))
 	err := t.parallel(len(out), func(_ *mapWorker, i int) error {
-		m := out[i].Mutation
-		value, err := json.Marshal(m)
-		if err != nil {
-			return fmt.Errorf("encoding a mutation of %s: %w", m.Map, err)
-		}
-		recs[i] = &kgo.Record{Topic: t.m.o.Topics.Writes(m.Sink, m.Flow, m.Lane.String()), Key: []byte(m.Record.ID()), Value: value}
-		return nil
+		var err error
+		recs[i], err = writes.Record(t.m.o.Topics, out[i].Mutation)
+		return err
 	})
 	if err != nil {
 		return err
@@ -86,36 +80,37 @@ func (t *mapTerm) emit(cutSeq int64, out []mapMutation) error {
 	return nil
 }
 
-// writeOnce takes out the write-once properties that were written before, and
-// remembers those that are written now. A person's retry writes them again.
+// writeOnce gives write-once properties the value that they were first given,
+// and remembers those that are given one now. Every mutation holds them, not
+// only the first: the topic of mutations keeps the newest alone, and for the
+// destination a value that it was given before is nothing to write.
 func (t *mapTerm) writeOnce(m *mapMutation) error {
 	if len(m.once) == 0 {
 		return nil
 	}
 	key := onceKey(m.m, m.Record.ID())
-	if m.removal && m.Existence == sinks.Archived {
+	if m.Existence == sinks.Archived {
 		t.entries[key] = nil // the next record of the key is another one
 		return nil
 	}
-	var written mapOnce
-	if err := t.entry(key, &written); err != nil {
+	first := mapOnce{}
+	if err := t.entry(key, &first); err != nil {
 		return err
 	}
-	n := len(written)
-	m.Properties = slices.DeleteFunc(m.Properties, func(p sinks.Property) bool {
-		switch {
-		case !slices.Contains(m.once, p.Name):
-			return false
-		case p.State != sinks.Set:
-			return true // nothing to write once yet
-		case slices.Contains(written[:n], p.Name):
-			return m.Reason != mapping.ReasonRetry
+	n := len(first)
+	for i := range m.Properties {
+		p := &m.Properties[i]
+		if !slices.Contains(m.once, p.Name) {
+			continue
 		}
-		written = append(written, p.Name)
-		return false
-	})
-	if len(written) > n {
-		t.entries[key] = encodeEntry(written)
+		if value, ok := first[p.Name]; ok {
+			p.State, p.Value = sinks.Set, value
+		} else if p.State == sinks.Set {
+			first[p.Name] = p.Value
+		}
+	}
+	if len(first) > n {
+		t.entries[key] = encodeEntry(first)
 	}
 	return nil
 }
@@ -130,6 +125,7 @@ func (t *mapTerm) commit(ctx context.Context) error {
 		recs = append(recs, &kgo.Record{Topic: t.stateTo, Key: []byte(key), Value: t.entries[key]})
 	}
 	t.p.Produce(recs...)
+	t.heartbeats()
 	start := time.Now()
 	if err := t.p.Commit(ctx); err != nil {
 		return err
@@ -146,6 +142,29 @@ func (t *mapTerm) commit(ctx context.Context) error {
 	}
 	t.dirty, t.saved = false, time.Now()
 	return t.flushApply()
+}
+
+// heartbeats tells the sinks, once a second, how far all sources are mapped.
+func (t *mapTerm) heartbeats() {
+	var commit time.Time
+	for _, name := range t.m.sources() {
+		p := t.progress.Sources[name]
+		if p.Commit.IsZero() {
+			return
+		}
+		if commit.IsZero() || p.Commit.Before(commit) {
+			commit = p.Commit
+		}
+	}
+	if time.Since(t.beat) < mapIdle {
+		return
+	}
+	t.beat = time.Now()
+	for _, sink := range t.m.o.Program.Sinks() {
+		for _, lane := range sinks.Lanes {
+			t.p.Produce(writes.Heartbeat(t.m.o.Topics, sink, t.m.o.Flow, lane, commit))
+		}
+	}
 }
 
 // lag notes how old the newest mapped commit of a source is.

@@ -189,7 +189,7 @@ func (w *mapWorker) steps(ctx context.Context, g *mapGroup) ([]mapStep, error) {
 				return nil, fmt.Errorf("row of %s with seq %d: %w", g.table.id, c.seq, err)
 			}
 			s.before, s.after = mapImage{id, schema, env.Before}, mapImage{id, schema, env.After}
-			s.commit = time.UnixMilli(env.Source.CommitMs).UTC()
+			s.commit = msTime(env.Source.CommitMs)
 			s.gtid, s.file, s.pos = env.Source.GTID, env.Source.File, env.Source.Pos
 		}
 		if n := len(steps); n > 0 && steps[n-1].sameTxn(&s) {
@@ -200,6 +200,15 @@ func (w *mapWorker) steps(ctx context.Context, g *mapGroup) ([]mapStep, error) {
 		steps = append(steps, s)
 	}
 	return steps, nil
+}
+
+// msTime reads a time of an envelope. A row that a snapshot read has no commit
+// time.
+func msTime(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
 }
 
 func (s *mapStep) sameTxn(o *mapStep) bool {

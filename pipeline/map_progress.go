@@ -14,7 +14,7 @@ import (
 //
 //	progress                              mapProgress
 //	latch NUL map NUL rule NUL once       mapLatch
-//	once NUL map NUL record               the write-once properties written
+//	once NUL map NUL record               mapOnce
 //
 // Map and source together name a map: its id is "source NUL map".
 
@@ -86,8 +86,8 @@ type mapLatch struct {
 	Cut int64 `json:"cut"`
 }
 
-// mapOnce names the write-once properties of a record that were written.
-type mapOnce []string
+// mapOnce holds the first values of a record's write-once properties.
+type mapOnce map[string]string
 
 func mapID(m *mapping.Map) string { return m.Source + "\x00" + m.Name }
 

@@ -9,7 +9,6 @@ import (
 	"chartwire/cdc"
 	"chartwire/pipeline/state"
 	"chartwire/schemas"
-	"chartwire/schemas/registry"
 )
 
 // takeChange takes a change that was read: into the rows if it was mapped
@@ -107,18 +106,16 @@ func (t *mapTerm) applyTo(ctx context.Context, b *state.Batch, c *mapChange) err
 	if err != nil {
 		return fmt.Errorf("row of %s with seq %d: %w", c.table.id, c.seq, err)
 	}
-	b.PutRow(c.table.id, c.key, &state.Row{Schema: id, Seq: c.seq, Op: c.op, Commit: time.UnixMilli(env.Source.CommitMs), Read: c.read, Data: env.After})
+	b.PutRow(c.table.id, c.key, &state.Row{Schema: id, Seq: c.seq, Op: c.op, Commit: msTime(env.Source.CommitMs), Read: c.read, Data: env.After})
 	return nil
 }
 
 // mapSchemas finds the schemas of rows. It is safe for concurrent use, and
 // gives one pointer per id.
 type mapSchemas struct {
-	registry *registry.Client
-	known    sync.Map // uint32 → *schemas.RowSchema
+	find  func(ctx context.Context, id int) (*schemas.RowSchema, error)
+	known sync.Map // uint32 → *schemas.RowSchema
 }
-
-func newMapSchemas(r *registry.Client) *mapSchemas { return &mapSchemas{registry: r} }
 
 // byID asks the registry for a schema that was not seen yet.
 func (s *mapSchemas) byID(ctx context.Context, id uint32) (*schemas.RowSchema, error) {
@@ -127,7 +124,7 @@ func (s *mapSchemas) byID(ctx context.Context, id uint32) (*schemas.RowSchema, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	got, err := s.registry.Schema(ctx, int(id))
+	got, err := s.find(ctx, int(id))
 	if err != nil {
 		return nil, fmt.Errorf("finding schema %d: %w", id, err)
 	}

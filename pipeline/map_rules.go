@@ -14,7 +14,7 @@ import (
 // mapEvent is what a rule's condition became by one step of one row.
 type mapEvent struct {
 	m           *mapping.Map
-	rule        int
+	rule        *mapping.Rule
 	once        string
 	now, before mapping.Truth
 	// seen says that the step shows the condition as it is, not as it became:
@@ -32,7 +32,7 @@ type mapEvent struct {
 func (r *mapResult) takeVerdicts(m *mapping.Map, out *mapping.Output, g *mapGroup, s *mapStep, in mapping.Input) {
 	for i := range out.Verdicts {
 		v := &out.Verdicts[i]
-		e := mapEvent{m: m, rule: i, once: v.Once, now: v.Now, before: v.Before, date: v.Date, since: g.since, read: s.read, seq: s.seq, open: g.open}
+		e := mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, before: v.Before, date: v.Date, since: g.since, read: s.read, seq: s.seq, open: g.open}
 		if s.before.row == nil && s.op != cdc.Read {
 			e.before = mapping.False // it was not there
 		}
@@ -73,7 +73,7 @@ func (e *mapEvent) fires(l *mapLatch) (fire, write bool) {
 }
 
 func (e *mapEvent) fresh() bool {
-	window := e.m.Rules[e.rule].Fresh
+	window := e.rule.Fresh
 	if window == 0 || e.date.IsZero() {
 		return false
 	}
@@ -92,7 +92,7 @@ func (t *mapTerm) latches(cutSeq int64, events []mapEvent) ([]mapMutation, error
 	var out []mapMutation
 	for i := range events {
 		e := &events[i]
-		key := latchKey(e.m, e.m.Rules[e.rule].Name, e.once)
+		key := latchKey(e.m, e.rule.Name, e.once)
 		var l mapLatch
 		if err := t.entry(key, &l); err != nil {
 			return nil, err
@@ -123,22 +123,21 @@ func (t *mapTerm) fire(e *mapEvent, n int64) ([]sinks.Mutation, error) {
 	if err != nil {
 		return nil, err
 	}
-	rule := e.m.Rules[e.rule]
-	fired := out.Fire(e.rule, n)
-	if len(fired) == 0 {
-		return nil, fmt.Errorf("rule %s of %s gives nothing to write", rule.Name, e.m.Name)
+	for i := range out.Verdicts {
+		if out.Verdicts[i].Rule == e.rule {
+			t.m.metrics.firings.WithLabelValues(e.m.Name + "/" + e.rule.Name).Inc()
+			return out.Fire(i, n), nil
+		}
 	}
-	t.m.metrics.firings.WithLabelValues(e.m.Name + "/" + rule.Name).Inc()
-	return fired, nil
+	return nil, fmt.Errorf("firing rule %s of %s: it gives another verdict now", e.rule.Name, e.m.Name)
 }
 
 // silence sets the latch of a rule as the row is, without firing.
 func (t *mapTerm) silence(e *mapEvent, cutSeq int64, rules []string) error {
-	rule := e.m.Rules[e.rule].Name
-	if !slices.Contains(rules, rule) || e.now == mapping.Unknown {
+	if !slices.Contains(rules, e.rule.Name) || e.now == mapping.Unknown {
 		return nil
 	}
-	key := latchKey(e.m, rule, e.once)
+	key := latchKey(e.m, e.rule.Name, e.once)
 	var l mapLatch
 	if err := t.entry(key, &l); err != nil {
 		return err

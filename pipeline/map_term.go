@@ -10,6 +10,7 @@ import (
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/lease"
 	"chartwire/pipeline/state"
+	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -40,6 +41,7 @@ type mapTerm struct {
 	requests []mapRequest // to map a record again
 	retryAt  int64        // the offset after the last of them
 	dirty    bool         // the progress is not committed as it is
+	beat     time.Time    // when heartbeats were last written
 	saved    time.Time    // when the progress was last committed
 	flushed  time.Time    // when the local state was last sent to disk
 	looked   time.Time    // when status and gauges were last set
@@ -47,7 +49,7 @@ type mapTerm struct {
 
 func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*mapTerm, error) {
 	t := &mapTerm{m: m, p: p, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{},
-		schemas: newMapSchemas(m.o.Registry), saved: time.Now(), flushed: time.Now()}
+		schemas: &mapSchemas{find: m.o.Schema}, saved: time.Now(), flushed: time.Now()}
 	if err := t.ensureTopics(ctx); err != nil {
 		return nil, err
 	}
@@ -93,7 +95,7 @@ func (t *mapTerm) ensureTopics(ctx context.Context) error {
 	}
 	for _, sink := range o.Program.Sinks() {
 		for _, lane := range sinks.Lanes {
-			topics = append(topics, broker.Compacted(o.Topics.Writes(sink, o.Flow, lane.String())))
+			topics = append(topics, writes.Topic(o.Topics, sink, o.Flow, lane))
 		}
 	}
 	cl, err := o.Connection.Client()
