@@ -24,6 +24,7 @@ type plan struct {
 	key     *expr.Expr
 	prefix  string
 	props   []propPlan
+	read    []int // the columns of all props
 
 	onDelete, onLeave policyPlan
 }
@@ -93,6 +94,11 @@ func (m *mapFile) check(env *Env, src *Source) *Map {
 		c.required(m.record.place, &c.plan.record, m.props, []string{m.keyName.text})
 		c.plan.onDelete, c.plan.onLeave = c.policy(m.onDelete), c.policy(m.onLeave)
 	}
+	for _, p := range c.plan.props {
+		c.plan.read = append(c.plan.read, p.columns...)
+	}
+	slices.Sort(c.plan.read)
+	c.plan.read = slices.Compact(c.plan.read)
 	out := &Map{Name: m.name.text, Source: src.Name, Table: c.plan.table.ID(), plan: c.plan}
 	for _, r := range m.rules {
 		out.Rules = append(out.Rules, c.rule(r))

@@ -219,6 +219,9 @@ func (e *Evaluator) differs(columns []int) bool {
 func (e *Evaluator) mapRecord(wasPresent bool) {
 	in, plan := e.in, e.m.plan
 	e.buf, e.spans = e.buf[:0], e.spans[:0]
+	if wasPresent && in.Reason == ReasonChange && !e.differs(plan.read) {
+		return // most changes of a wide table touch nothing that is mapped
+	}
 	for i := range plan.props {
 		p := &plan.props[i]
 		start := len(e.buf)

@@ -25,8 +25,8 @@ var functions map[string]function
 func init() {
 	functions = map[string]function{
 		"text":       {"text(x)", 1, 1, buildText},
-		"lower":      {"lower(text)", 1, 1, onText(func(b, s []byte) []byte { return append(b, bytes.ToLower(s)...) })},
-		"upper":      {"upper(text)", 1, 1, onText(func(b, s []byte) []byte { return append(b, bytes.ToUpper(s)...) })},
+		"lower":      {"lower(text)", 1, 1, onText(func(b, s []byte) []byte { return appendCase(b, s, 'A', bytes.ToLower) })},
+		"upper":      {"upper(text)", 1, 1, onText(func(b, s []byte) []byte { return appendCase(b, s, 'a', bytes.ToUpper) })},
 		"trim":       {"trim(text)", 1, 1, onText(func(b, s []byte) []byte { return append(b, bytes.TrimSpace(s)...) })},
 		"filled":     {"filled(text)", 1, 1, buildFilled},
 		"left":       {"left(text, n)", 2, 2, buildLeft},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"strconv"
+	"unicode/utf8"
 
 	"chartwire/pipeline/mapping/decimal"
 )
@@ -61,6 +62,22 @@ func appendFloat(b []byte, v float64) ([]byte, bool) {
 		return b, false
 	}
 	return d.Append(b), true
+}
+
+// appendCase changes the case of the 26 letters from first on, or asks slow
+// when the text has others.
+func appendCase(b, s []byte, first byte, slow func([]byte) []byte) []byte {
+	start := len(b)
+	for _, c := range s {
+		if c >= utf8.RuneSelf {
+			return append(b[:start], slow(s)...)
+		}
+		if c >= first && c < first+26 {
+			c ^= 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // appendPhone normalises a number of North America, or one that names its
