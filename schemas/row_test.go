@@ -190,3 +190,39 @@ func TestValuesStayOutOfText(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFormat(t *testing.T) {
+	table := every()
+	s := rowSchema(t, table)
+	var r cdc.Row
+	for i := range table.Columns {
+		switch c := &table.Columns[i]; c.Name {
+		case "25againmetrics":
+			r = schemas.AppendBytes(append(r, 2), []byte{0x30, 0x39})
+		case "größe", "raw":
+			r = schemas.AppendBytes(append(r, 2), []byte{0xff})
+		case "born":
+			r = schemas.AppendLong(append(r, 2), 19782)
+		case "long", "local", "at":
+			r = schemas.AppendLong(append(r, 2), 1767323045_500000)
+		case "lang":
+			r = schemas.AppendBytes(append(r, 2), `d"e`)
+		default:
+			r = append(r, 0)
+		}
+	}
+	got, err := schemas.Format(s, schemas.AppendEnvelope(nil, 1, &schemas.Envelope{After: r, Op: cdc.Read, Source: schemas.Source{Seq: 9}})[5:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"before": null`, `"25againmetrics": 123.45`, `"größe": -0.000000000000000000000000000001`, `"raw": "ff"`,
+		`"born": "2024-02-29"`, `"local": "2026-01-02T03:04:05.5"`, `"at": "2026-01-02T03:04:05.5Z"`, `"lang": "d\"e"`, `"long": "490923:04:05.5"`,
+		`"i8": null`, `"op": "r"`, `"seq": 9`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%s is not in\n%s", want, got)
+		}
+	}
+	if _, err := schemas.Format(s, []byte{2, 2}); err == nil {
+		t.Error("two bytes are shown as a record")
+	}
+}
