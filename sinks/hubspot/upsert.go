@@ -94,7 +94,7 @@ func (j *job) match(unique string, items []*item, a *answer) {
 	for i := range body.Results {
 		r := &body.Results[i]
 		key, _ := r.text(unique)
-		if it := find.item(r.Trace, key); it != nil && !it.done {
+		if it := find.item(r.Trace, key); it != nil && !it.done && r.ID != "" {
 			it.result, it.done = resultOf(it, r), true
 		}
 	}
