@@ -1,0 +1,218 @@
+package mysql
+
+import (
+	"strings"
+
+	"chartwire/cdc"
+)
+
+// queryKind is what a statement in the log means to a reader of rows.
+type queryKind uint8
+
+const (
+	queryOther    queryKind = iota // nothing: GRANT, ANALYZE, CREATE INDEX…
+	queryBegin                     // BEGIN, XA START
+	queryCommit                    // COMMIT
+	queryRollback                  // ROLLBACK
+	querySave                      // SAVEPOINT
+	queryBack                      // ROLLBACK TO SAVEPOINT
+	queryXA                        // XA END, XA PREPARE, XA COMMIT, XA ROLLBACK
+	queryRows                      // a statement that changed rows without logging them
+	queryTable                     // a statement that changed tables: its effects say which
+)
+
+// effect is what a statement did to one table, or to all of a database.
+type effect struct {
+	table cdc.TableID // Name "" means every table of the database
+	kind  effectKind
+}
+
+type effectKind uint8
+
+const (
+	effectAlter    effectKind = iota // its definition changed; rows are as they were, or read on
+	effectTruncate                   // its rows are gone
+	effectDrop                       // it is gone
+	effectRename                     // other rows stand under its name, or none
+	effectCreate                     // it is new
+	effectPart                       // some of its rows are gone, or came, without being logged
+)
+
+// query is a classified statement.
+type query struct {
+	kind    queryKind
+	name    string // of the savepoint
+	effects []effect
+}
+
+// classify reads as much of a statement as decides what it does. It never
+// fails: what it does not know is queryOther, because the meaning of rows never
+// comes from here. database is the one that names without one belong to.
+func classify(text, database string) query {
+	s := scanner{text: text}
+	switch word := s.keyword(); word {
+	case "BEGIN":
+		return query{kind: queryBegin}
+	case "START":
+		if s.accept("TRANSACTION") {
+			return query{kind: queryBegin}
+		}
+	case "COMMIT":
+		return query{kind: queryCommit}
+	case "ROLLBACK":
+		s.accept("WORK")
+		if s.accept("TO") {
+			s.accept("SAVEPOINT")
+			return query{kind: queryBack, name: s.name()}
+		}
+		return query{kind: queryRollback}
+	case "SAVEPOINT":
+		return query{kind: querySave, name: s.name()}
+	case "XA":
+		if s.accept("START") || s.accept("BEGIN") {
+			return query{kind: queryBegin}
+		}
+		return query{kind: queryXA}
+	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "MERGE", "WITH", "CALL", "HANDLER":
+		return query{kind: queryRows}
+	case "TRUNCATE":
+		s.accept("TABLE")
+		return one(effectTruncate, s.table(database))
+	case "DROP":
+		return classifyDrop(&s, database)
+	case "RENAME":
+		return classifyRename(&s, database)
+	case "CREATE":
+		return classifyCreate(&s, database)
+	case "ALTER":
+		return classifyAlter(&s, database)
+	}
+	return query{}
+}
+
+func one(kind effectKind, t cdc.TableID) query {
+	if t.Name == "" {
+		return query{}
+	}
+	return query{kind: queryTable, effects: []effect{{t, kind}}}
+}
+
+func classifyDrop(s *scanner, database string) query {
+	if s.accept("DATABASE") || s.accept("SCHEMA") {
+		s.ifExists()
+		return query{kind: queryTable, effects: []effect{{cdc.TableID{Database: s.name()}, effectDrop}}}
+	}
+	if !s.accept("TABLE") && !s.accept("TABLES") {
+		return query{} // TEMPORARY TABLE, VIEW, INDEX, …
+	}
+	s.ifExists()
+	q := query{kind: queryTable}
+	for {
+		t := s.table(database)
+		if t.Name == "" {
+			return q
+		}
+		q.effects = append(q.effects, effect{t, effectDrop})
+		if !s.punct(',') {
+			return q
+		}
+	}
+}
+
+func classifyRename(s *scanner, database string) query {
+	if !s.accept("TABLE") && !s.accept("TABLES") {
+		return query{}
+	}
+	s.ifExists()
+	q := query{kind: queryTable}
+	for {
+		from := s.table(database)
+		s.waitOption()
+		if !s.accept("TO") {
+			return q
+		}
+		to := s.table(database)
+		q.effects = append(q.effects, effect{from, effectRename}, effect{to, effectRename})
+		if !s.punct(',') {
+			return q
+		}
+	}
+}
+
+func classifyCreate(s *scanner, database string) query {
+	kind := effectCreate
+	if s.accept("OR") {
+		s.accept("REPLACE")
+		kind = effectDrop
+	}
+	if !s.accept("TABLE") {
+		return query{}
+	}
+	s.ifExists()
+	return one(kind, s.table(database))
+}
+
+func classifyAlter(s *scanner, database string) query {
+	for s.accept("ONLINE") || s.accept("IGNORE") {
+	}
+	if !s.accept("TABLE") {
+		return query{}
+	}
+	s.ifExists()
+	t := s.table(database)
+	if t.Name == "" {
+		return query{}
+	}
+	q := one(effectAlter, t)
+	s.waitOption()
+	for !s.end() {
+		switch word := s.keyword(); word {
+		case "RENAME":
+			if s.accept("COLUMN") || s.accept("INDEX") || s.accept("KEY") {
+				break
+			}
+			if !s.accept("TO") && !s.accept("AS") {
+				s.punct('=')
+			}
+			if to := s.table(database); to.Name != "" {
+				q.effects = append(q.effects, effect{t, effectRename}, effect{to, effectRename})
+			}
+		case "DROP", "TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT", "CONVERT":
+			if s.accept("PARTITION") || s.accept("TABLESPACE") || word == "CONVERT" && s.accept("TABLE") {
+				q.effects = append(q.effects, effect{t, effectPart})
+				if word == "EXCHANGE" || word == "CONVERT" {
+					q.effects = append(q.effects, exchanged(s, database)...)
+				}
+			}
+		}
+		s.clause()
+	}
+	return q
+}
+
+// exchanged is the table that gives its rows for a partition's.
+func exchanged(s *scanner, database string) []effect {
+	for !s.end() {
+		if s.keyword() == "TABLE" {
+			if t := s.table(database); t.Name != "" {
+				return []effect{{t, effectPart}}
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// mentions says whether any of the names stands in the text as a word.
+func mentions(text string, names map[string]bool) bool {
+	s := scanner{text: text}
+	for {
+		w := s.word()
+		if w == "" {
+			return false
+		}
+		if names[strings.ToLower(w)] {
+			return true
+		}
+	}
+}
