@@ -28,6 +28,10 @@ type Fingerprint struct {
 	Time  time.Time `json:"time,omitzero"`
 	Table string    `json:"table,omitempty"`
 	Sum   uint64    `json:"sum,omitempty"` // checksum of the row images
+	// Start and Before say where it can be read again: its offset in the
+	// position's file, and what GTID was before it, where that is not clear.
+	Start  uint64 `json:"start,omitempty"`
+	Before string `json:"before,omitempty"`
 }
 
 // IsZero reports whether the position is empty: nothing was ever read.

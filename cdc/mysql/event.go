@@ -20,6 +20,8 @@ type event struct {
 	size   uint32
 	end    uint32 // where it ends in its file, modulo 2^32; 0 where the server does not say
 	body   []byte
+	// checksums says of a format description that the events after it carry one.
+	checksums bool
 }
 
 const headerSize = 19
@@ -51,6 +53,7 @@ func parseEvent(raw []byte, checksummed bool) (event, error) {
 	}
 	if e.kind == replication.FORMAT_DESCRIPTION_EVENT {
 		checksummed = checksumOf(e.body)
+		e.checksums = checksummed
 	}
 	if checksummed {
 		at := len(raw) - 4

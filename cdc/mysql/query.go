@@ -16,7 +16,7 @@ const (
 	queryRollback                  // ROLLBACK
 	querySave                      // SAVEPOINT
 	queryBack                      // ROLLBACK TO SAVEPOINT
-	queryXA                        // XA END, XA PREPARE, XA COMMIT, XA ROLLBACK
+	queryXA                        // XA COMMIT, XA ROLLBACK of what was prepared before
 	queryRows                      // a statement that changed rows without logging them
 	queryTable                     // a statement that changed tables: its effects say which
 )
@@ -72,7 +72,9 @@ func classify(text, database string) query {
 		if s.accept("START") || s.accept("BEGIN") {
 			return query{kind: queryBegin}
 		}
-		return query{kind: queryXA}
+		if s.accept("COMMIT") || s.accept("ROLLBACK") {
+			return query{kind: queryXA}
+		}
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "MERGE", "WITH", "CALL", "HANDLER":
 		return query{kind: queryRows}
 	case "TRUNCATE":

@@ -33,7 +33,7 @@ func TestClassify(t *testing.T) {
 	f("ROLLBACK TO SAVEPOINT x", "back x")
 	f("SAVEPOINT `x`", "save x")
 	f("XA START X'61',X'',1", "begin")
-	f("XA END X'61',X'',1", "xa")
+	f("XA END X'61',X'',1", "other")
 	f("XA COMMIT X'61',X'',1", "xa")
 	f("# Dummy event replacing event type 160", "other")
 	f("GRANT ALL ON *.* TO x", "other")

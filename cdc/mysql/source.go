@@ -1,9 +1,7 @@
 package mysql
 
 import (
-	"context"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 
 	"chartwire/cdc"
@@ -14,6 +12,7 @@ import (
 type Source struct {
 	cfg      Config
 	selected map[cdc.TableID]*cdc.Selection
+	metrics  *metrics
 }
 
 var _ cdc.Stream = (*Source)(nil).Stream
@@ -27,17 +26,9 @@ func New(cfg Config) (*Source, error) {
 	if cfg.ServerID == 0 {
 		cfg.ServerID = 1<<31 | rand.Uint32()
 	}
-	s := &Source{cfg: cfg, selected: map[cdc.TableID]*cdc.Selection{}}
+	s := &Source{cfg: cfg, selected: map[cdc.TableID]*cdc.Selection{}, metrics: newMetrics(cfg.Metrics, cfg.Name)}
 	for i := range cfg.Selections {
 		s.selected[cfg.Selections[i].Table] = &cfg.Selections[i]
 	}
 	return s, nil
-}
-
-// Stream yields the server's transactions from r on, and the rows of tables
-// that are not loaded yet between them. See [cdc.Stream].
-func (s *Source) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, error] {
-	return func(yield func(*cdc.Txn, error) bool) {
-		yield(nil, fmt.Errorf("source %s: the stream is still being built", s.cfg.Name))
-	}
 }

@@ -1,0 +1,247 @@
+package mysql
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+)
+
+// tableInfo is what information_schema says of a table as it is now, in the
+// words of a table-map event: so that both give the same encoder.
+type tableInfo struct {
+	meta      *image.TableMeta
+	engine    string
+	rows      int64 // estimated
+	versioned bool  // MariaDB: WITH SYSTEM VERSIONING
+	view      bool
+	columns   []string // those that are captured, once that is decided
+}
+
+// errNoTable says that there is no such table now.
+var errNoTable = fmt.Errorf("there is no such table")
+
+const binaryCollation = 63
+
+func describeTable(c *conn, source string, maria bool, id cdc.TableID) (*tableInfo, error) {
+	where := "TABLE_SCHEMA = " + text(id.Database) + " AND TABLE_NAME = " + text(id.Name)
+	r, err := c.query("SELECT IFNULL(ENGINE, ''), IFNULL(TABLE_ROWS, 0), TABLE_TYPE FROM information_schema.TABLES WHERE " + where)
+	if err != nil {
+		return nil, fmt.Errorf("describing %s: %w", id, err)
+	}
+	if len(r) == 0 {
+		return nil, errNoTable
+	}
+	info := &tableInfo{meta: &image.TableMeta{Source: source, Database: id.Database, Name: id.Name, MariaDB: maria},
+		engine: strings.Clone(r[0][0]), versioned: r[0][2] == "SYSTEM VERSIONED", view: strings.HasSuffix(r[0][2], "VIEW")}
+	info.rows, _ = strconv.ParseInt(r[0][1], 10, 64)
+	// One collation stands for all of its character set: nothing else matters here.
+	r, err = c.query("SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IFNULL(CHARACTER_OCTET_LENGTH, 0), IFNULL(NUMERIC_PRECISION, 0), " +
+		"IFNULL(NUMERIC_SCALE, 0), IFNULL(DATETIME_PRECISION, 0), IFNULL(CHARACTER_SET_NAME, ''), " +
+		"IFNULL((SELECT MIN(ID) FROM information_schema.COLLATIONS o WHERE o.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME), 63) " +
+		"FROM information_schema.COLUMNS c WHERE " + where + " ORDER BY ORDINAL_POSITION")
+	if err != nil {
+		return nil, fmt.Errorf("describing the columns of %s: %w", id, err)
+	}
+	for _, row := range r {
+		m, err := columnMeta(c, row, maria)
+		if err != nil {
+			return nil, fmt.Errorf("describing %s: %w", id, err)
+		}
+		info.meta.Columns = append(info.meta.Columns, m)
+	}
+	if maria {
+		if err := markJSON(c, info.meta); err != nil {
+			return nil, err
+		}
+	}
+	r, err = c.query("SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE " + where + " AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX")
+	if err != nil {
+		return nil, fmt.Errorf("asking for the key of %s: %w", id, err)
+	}
+	for _, row := range r {
+		for i := range info.meta.Columns {
+			if info.meta.Columns[i].Name == row[0] {
+				info.meta.Key = append(info.meta.Key, i)
+			}
+		}
+	}
+	return info, nil
+}
+
+// columnMeta says a column's type as a table-map event would.
+func columnMeta(c *conn, row []string, maria bool) (image.ColumnMeta, error) {
+	number := func(i int) int { n, _ := strconv.Atoi(row[i]); return n }
+	m := image.ColumnMeta{Name: strings.Clone(row[0]), Declared: strings.ToLower(row[2])}
+	declared, octets := m.Declared, number(3)
+	m.Unsigned = strings.Contains(declared, "unsigned") || strings.Contains(declared, "zerofill")
+	collation := uint64(number(8))
+	switch row[1] {
+	case "tinyint":
+		m.Type = gomysql.MYSQL_TYPE_TINY
+	case "smallint":
+		m.Type = gomysql.MYSQL_TYPE_SHORT
+	case "mediumint":
+		m.Type = gomysql.MYSQL_TYPE_INT24
+	case "int":
+		m.Type = gomysql.MYSQL_TYPE_LONG
+	case "bigint":
+		m.Type = gomysql.MYSQL_TYPE_LONGLONG
+	case "float":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_FLOAT, 4
+	case "double":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_DOUBLE, 8
+	case "decimal":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_NEWDECIMAL, uint16(number(4)<<8|number(5))
+	case "bit":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_BIT, uint16(number(4)/8<<8|number(4)%8)
+	case "year":
+		m.Type = gomysql.MYSQL_TYPE_YEAR
+	case "date":
+		m.Type = gomysql.MYSQL_TYPE_DATE
+	case "time":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_TIME2, uint16(number(6))
+	case "datetime":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_DATETIME2, uint16(number(6))
+	case "timestamp":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_TIMESTAMP2, uint16(number(6))
+	case "char", "binary":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_STRING, charMeta(octets), collation
+	case "uuid", "inet6":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_STRING, charMeta(16), binaryCollation
+	case "inet4":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_STRING, charMeta(4), binaryCollation
+	case "varchar", "varbinary":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_VARCHAR, uint16(octets), collation
+	case "tinytext", "tinyblob":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_BLOB, 1, collation
+	case "text", "blob":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_BLOB, 2, collation
+	case "mediumtext", "mediumblob":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_BLOB, 3, collation
+	case "longtext", "longblob":
+		m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_BLOB, 4, collation
+	case "json":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_JSON, 4
+	case "vector":
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_VECTOR, 4
+	case "enum", "set":
+		return labelled(c, m, row[1], row[2], row[7], collation)
+	default:
+		m.Type, m.Meta = gomysql.MYSQL_TYPE_GEOMETRY, 4
+	}
+	if strings.Contains(declared, " compressed") {
+		m.Type = map[byte]byte{gomysql.MYSQL_TYPE_VARCHAR: typeMariaVarcharCompressed}[m.Type]
+		if m.Type == 0 {
+			m.Type = typeMariaBlobCompressed
+		}
+	}
+	if !maria {
+		m.Declared = "" // the stream says all of it
+	}
+	return m, nil
+}
+
+// charMeta is the metadata word of a CHAR of so many bytes: two bits of its
+// length stand inverted in its type.
+func charMeta(octets int) uint16 {
+	return uint16((int(gomysql.MYSQL_TYPE_STRING)^octets&0x300>>4)<<8 | octets&0xff)
+}
+
+// labelled adds the labels of an ENUM or SET, in the bytes of its character set.
+func labelled(c *conn, m image.ColumnMeta, kind, declared, charset string, collation uint64) (image.ColumnMeta, error) {
+	m.Type, m.Collation, m.Declared = gomysql.MYSQL_TYPE_STRING, collation, ""
+	m.Labels = parseLabels(declared)
+	n := len(m.Labels)
+	if kind == "enum" {
+		m.Meta = uint16(gomysql.MYSQL_TYPE_ENUM)<<8 | 1
+		if n > 255 {
+			m.Meta++
+		}
+	} else {
+		bytes := (n + 7) / 8
+		if bytes > 4 {
+			bytes = 8
+		}
+		m.Meta = uint16(gomysql.MYSQL_TYPE_SET)<<8 | uint16(bytes)
+	}
+	if strings.HasPrefix(charset, "utf8") || ascii(m.Labels) && !strings.HasPrefix(charset, "u") {
+		return m, nil
+	}
+	converted := make([]string, n)
+	for i, l := range m.Labels {
+		converted[i] = "CONVERT(" + text(l) + " USING " + charset + ")"
+	}
+	r, err := c.query("SELECT " + strings.Join(converted, ", "))
+	if err != nil {
+		return m, fmt.Errorf("reading the labels of %s: %w", m.Name, err)
+	}
+	for i := range m.Labels {
+		m.Labels[i] = strings.Clone(r[0][i])
+	}
+	return m, nil
+}
+
+func ascii(labels []string) bool {
+	for _, l := range labels {
+		for i := range len(l) {
+			if l[i] >= 0x80 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// parseLabels reads "enum('a','b”c')". Nothing but a doubled quote is escaped.
+func parseLabels(declared string) (labels []string) {
+	_, in, _ := strings.Cut(declared, "(")
+	for strings.HasPrefix(in, "'") {
+		var b strings.Builder
+		i := 1
+		for ; i < len(in); i++ {
+			if in[i] == '\'' {
+				if i+1 >= len(in) || in[i+1] != '\'' {
+					break
+				}
+				i++
+			}
+			b.WriteByte(in[i])
+		}
+		labels = append(labels, b.String())
+		in = strings.TrimPrefix(in[min(i+1, len(in)):], ",")
+	}
+	return labels
+}
+
+// markJSON finds MariaDB's JSON columns: LONGTEXT with a check.
+func markJSON(c *conn, t *image.TableMeta) error {
+	r, err := c.query("SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = " +
+		text(t.Database) + " AND TABLE_NAME = " + text(t.Name))
+	if err != nil {
+		return fmt.Errorf("asking for the checks of %s.%s: %w", t.Database, t.Name, err)
+	}
+	for _, row := range r {
+		for i := range t.Columns {
+			if m := &t.Columns[i]; m.Declared == "longtext" && row[0] == "json_valid("+ident(m.Name)+")" {
+				m.Declared = "json"
+			}
+		}
+	}
+	return nil
+}
+
+// unsaid says whether the stream leaves open what a column of MariaDB is.
+func unsaid(m *image.ColumnMeta) bool {
+	switch m.Type {
+	case gomysql.MYSQL_TYPE_STRING:
+		return m.Collation == binaryCollation && (m.Meta == charMeta(16) || m.Meta == charMeta(4))
+	case gomysql.MYSQL_TYPE_BLOB:
+		return m.Meta == 4 && m.Collation != binaryCollation
+	}
+	return false
+}

@@ -1,0 +1,297 @@
+package mysql
+
+import (
+	"fmt"
+	"time"
+
+	"chartwire/cdc"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/replication"
+)
+
+// follower turns events into transactions: it knows where one starts and ends
+// on both flavours, and where the log is. What is in them goes to its hooks.
+type follower struct {
+	maria       bool
+	checksummed bool
+	// exact says that at was given by the server for an event of the log's
+	// own, not by the preamble of a dump, which may start further back.
+	exact   bool
+	at      place // behind the newest event
+	pos     position
+	g       group
+	tables  tables
+	payload payload
+
+	begun   func() error // a transaction starts
+	rows    func(t *table, r *rowsEvent) error
+	query   func(q *query, text, database string) error
+	ended   func(committed bool) error // pos is behind it
+	still   func() error               // the server has nothing to say
+	settled func() error               // the place moved, with no transaction open
+}
+
+// follow takes one event as it came.
+func (f *follower) follow(raw []byte) error {
+	e, err := parseEvent(raw, f.checksummed)
+	if err != nil {
+		return f.damaged(err)
+	}
+	f.advance(&e)
+	return f.event(&e)
+}
+
+// advance moves the place behind an event. The server's own number is modulo
+// 2^32 and may be missing inside a transaction (MariaDB 11.4).
+func (f *follower) advance(e *event) {
+	switch {
+	case e.kind == replication.HEARTBEAT_EVENT, e.flags&flagArtificial != 0, e.kind == replication.FORMAT_DESCRIPTION_EVENT && e.end == 0:
+	case e.end != 0:
+		f.at.offset = extend(f.at.offset, e.end)
+	default:
+		f.at.offset += uint64(e.size)
+	}
+}
+
+// extend gives the place near the old one whose lower half is end.
+func extend(old uint64, end uint32) uint64 {
+	next := old&^0xffffffff | uint64(end)
+	if next+1<<31 < old {
+		next += 1 << 32
+	}
+	return next
+}
+
+func (f *follower) damaged(err error) error {
+	return &cdc.Halt{Code: HaltDamaged, Text: fmt.Sprintf("an event near %s cannot be read; what follows it in its transaction would be lost", f.at), Err: err}
+}
+
+// preamble says which events a dump starts with, wherever it starts.
+func preamble(kind byte) bool {
+	switch replication.EventType(kind) {
+	case replication.FORMAT_DESCRIPTION_EVENT, replication.ROTATE_EVENT, replication.PREVIOUS_GTIDS_EVENT,
+		replication.MARIADB_GTID_LIST_EVENT, replication.MARIADB_START_ENCRYPTION_EVENT:
+		return true
+	}
+	return false
+}
+
+// event acts on one event, whether it came by itself or inside a payload.
+func (f *follower) event(e *event) error {
+	if k, ok := rowsKindOf(e.kind); ok {
+		return f.rowsEvent(k, e)
+	}
+	switch e.kind {
+	case replication.TABLE_MAP_EVENT:
+		if f.maria && f.g.stamp.IsZero() {
+			f.g.stamp = time.Unix(int64(e.time), 0)
+		}
+		if _, err := f.tables.learn(e.body); err != nil {
+			return f.damaged(err)
+		}
+	case replication.GTID_EVENT, replication.ANONYMOUS_GTID_EVENT, replication.GTID_TAGGED_LOG_EVENT, replication.MARIADB_GTID_EVENT:
+		return f.begin(e)
+	case replication.QUERY_EVENT, replication.MARIADB_QUERY_COMPRESSED_EVENT:
+		return f.queryEvent(e)
+	case replication.XID_EVENT:
+		return f.end(e, true)
+	case replication.XA_PREPARE_LOG_EVENT:
+		if len(e.body) > 0 && e.body[0] == 1 { // prepared and committed at once
+			return f.end(e, true)
+		}
+		f.g.prepared = true
+		return f.end(e, true)
+	case replication.TRANSACTION_PAYLOAD_EVENT:
+		return f.payload.each(e, func(inner *event) error { return f.event(inner) }, f.damaged)
+	case replication.HEARTBEAT_EVENT:
+		return f.heartbeat(e)
+	case replication.FORMAT_DESCRIPTION_EVENT:
+		f.checksummed = e.checksums
+		clear(f.tables.byNumber)
+		return f.boundary(e)
+	case replication.ROTATE_EVENT:
+		return f.rotate(e)
+	case replication.INCIDENT_EVENT:
+		return cdc.Haltf(HaltIncident, "the server wrote at %s that its log may lack changes; read the tables again from here", f.at)
+	case replication.BEGIN_LOAD_QUERY_EVENT, replication.EXECUTE_LOAD_QUERY_EVENT, replication.LOAD_EVENT, replication.NEW_LOAD_EVENT:
+		return f.statement("LOAD DATA", "")
+	default:
+		if !passable(e) {
+			return cdc.Haltf(HaltUnknownEvent, "the event at %s is of kind %d, which this version does not know", f.at, e.kind)
+		}
+		return f.settle()
+	}
+	return nil
+}
+
+// passable are the events that say nothing about rows.
+func passable(e *event) bool {
+	switch e.kind {
+	case replication.STOP_EVENT, replication.INTVAR_EVENT, replication.RAND_EVENT, replication.USER_VAR_EVENT,
+		replication.IGNORABLE_EVENT, replication.ROWS_QUERY_EVENT, replication.PREVIOUS_GTIDS_EVENT,
+		replication.TRANSACTION_CONTEXT_EVENT, replication.VIEW_CHANGE_EVENT, replication.HEARTBEAT_LOG_EVENT_V2,
+		replication.MARIADB_ANNOTATE_ROWS_EVENT, replication.MARIADB_BINLOG_CHECKPOINT_EVENT,
+		replication.MARIADB_GTID_LIST_EVENT, replication.MARIADB_START_ENCRYPTION_EVENT,
+		replication.APPEND_BLOCK_EVENT, replication.DELETE_FILE_EVENT:
+		return true
+	}
+	return e.flags&flagIgnorable != 0
+}
+
+func (f *follower) begin(e *event) error {
+	b, err := parseBegin(e)
+	if err != nil {
+		return f.damaged(err)
+	}
+	if err := f.boundary(e); err != nil {
+		return err
+	}
+	f.g.reset(b, f.at.file, f.at.offset-uint64(e.size))
+	f.g.begun = f.maria && !b.standalone
+	return f.begun()
+}
+
+// boundary is where no transaction may be open. A server that crashed while it
+// wrote one leaves it without an end, and it never happened.
+func (f *follower) boundary(e *event) error {
+	if !f.g.open || e.flags&flagArtificial != 0 {
+		return nil
+	}
+	f.g.open = false
+	return f.ended(false)
+}
+
+func (f *follower) end(e *event, committed bool) error {
+	if !f.g.open {
+		return f.outside()
+	}
+	if f.g.commitTime.IsZero() {
+		f.g.commitTime = time.Unix(int64(e.time), 0)
+	}
+	f.g.open, f.exact = false, true
+	f.pos.commit(&f.g, f.at)
+	return f.ended(committed)
+}
+
+func (f *follower) outside() error {
+	return cdc.Haltf(HaltForeign, "the log at %s is inside a transaction whose start is not known: the position is of another log", f.at)
+}
+
+func (f *follower) rotate(e *event) error {
+	c := cursor{b: e.body}
+	offset := c.uint(8)
+	if c.bad {
+		return f.damaged(errShort)
+	}
+	if err := f.boundary(e); err != nil {
+		return err
+	}
+	if name := string(c.b); name != f.at.file || offset > f.at.offset {
+		f.at = place{name, offset}
+	}
+	return f.settle()
+}
+
+// settle moves the position along where the log holds nothing but itself.
+func (f *follower) settle() error {
+	if f.g.open || f.at.isZero() {
+		return nil
+	}
+	f.pos.advance(f.at)
+	return f.settled()
+}
+
+func (f *follower) heartbeat(e *event) error {
+	if !f.g.open && string(e.body) == f.at.file && e.end != 0 {
+		if next := extend(f.at.offset, e.end); next > f.at.offset {
+			f.at.offset = next
+		}
+		f.pos.advance(f.at)
+		f.exact = true
+	}
+	return f.still()
+}
+
+func (f *follower) rowsEvent(k rowsKind, e *event) error {
+	r, err := parseRows(k, e.body)
+	if err != nil {
+		return f.damaged(err)
+	}
+	if !f.g.open {
+		return f.outside()
+	}
+	t := f.tables.byNumber[r.table]
+	if t == nil {
+		if len(r.images) == 0 { // the end of a statement that changed nothing
+			return nil
+		}
+		return f.damaged(fmt.Errorf("rows of table %d, which no event described", r.table))
+	}
+	f.g.table = t.name
+	_, _ = f.g.sum.Write(r.images)
+	return f.rows(t, &r)
+}
+
+func (f *follower) queryEvent(e *event) error {
+	c := cursor{b: e.body}
+	c.take(8)
+	databaseLen := int(c.uint(1))
+	c.take(2)
+	c.take(int(c.uint(2)))
+	database := string(c.take(databaseLen))
+	c.take(1)
+	if c.bad {
+		return f.damaged(errShort)
+	}
+	body := c.b
+	if e.kind == replication.MARIADB_QUERY_COMPRESSED_EVENT {
+		var err error
+		if body, err = gomysql.DecompressMariadbData(body); err != nil {
+			return f.damaged(err)
+		}
+	}
+	switch string(body) { // nearly all
+	case "BEGIN":
+		f.g.begun = true
+		return nil
+	case "COMMIT":
+		return f.end(e, true)
+	}
+	return f.statementEvent(e, string(body), database)
+}
+
+func (f *follower) statementEvent(e *event, text, database string) error {
+	q := classify(text, database)
+	switch q.kind {
+	case queryBegin:
+		f.g.begun = true
+		return nil
+	case queryCommit, queryXA:
+		return f.end(e, true)
+	case queryRollback:
+		return f.end(e, false)
+	case queryRows:
+		if err := f.statement(text, database); err != nil {
+			return err
+		}
+	}
+	if !f.g.open {
+		return f.outside()
+	}
+	if f.g.stamp.IsZero() {
+		f.g.stamp = time.Unix(int64(e.time), 0)
+	}
+	if !f.g.begun {
+		_, _ = f.g.sum.WriteString(text)
+	}
+	if err := f.query(&q, text, database); err != nil || f.g.begun {
+		return err
+	}
+	return f.end(e, true)
+}
+
+// statement hands on a statement that changed rows without logging them.
+func (f *follower) statement(text, database string) error {
+	return f.query(&query{kind: queryRows}, text, database)
+}

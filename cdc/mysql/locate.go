@@ -1,0 +1,288 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"chartwire/cdc"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+)
+
+// locate finds where this server's log is to be read from, and makes sure that
+// it is the log that the position is of: the server's identity, the executed
+// ids, and the last transaction before the position, which is read again.
+func (st *stream) locate(ctx context.Context) (origin, error) {
+	v := st.v
+	st.f = follower{maria: v.maria, checksummed: v.sums, tables: newTables(st.s.selected), payload: st.f.payload}
+	if !v.binlog {
+		return origin{}, cdc.Haltf(HaltBinlogOff, "the server writes no binlog; start it with log_bin on")
+	}
+	var from, check origin
+	var err error
+	if st.done.Position.IsZero() {
+		from, err = st.start()
+	} else {
+		from, check, err = st.resume()
+	}
+	if err != nil {
+		return origin{}, err
+	}
+	st.f.at = from.at
+	if st.done.Position.IsZero() {
+		return from, st.checkColumns()
+	}
+	if err := st.verify(ctx, check); err != nil {
+		return origin{}, err
+	}
+	if st.f.pos.server != v.identity {
+		st.log.Warn("the source is another server, and its log holds what was read; going on there", "source", st.s.cfg.Name,
+			"was", st.f.pos.server, "is", v.identity)
+		st.f.pos.server = v.identity
+		st.f.pos.at = place{}
+	}
+	return from, st.checkColumns()
+}
+
+// start is the newest transaction's end.
+func (st *stream) start() (origin, error) {
+	p := &st.f.pos
+	p.server, p.byID = st.v.identity, st.v.gtid
+	if !st.v.maria && st.v.gtid && !st.v.executed.isZero() {
+		p.set = st.v.executed.clone()
+		p.text = p.set.String()
+		return origin{set: p.set}, nil
+	}
+	at, err := st.v.logEnd(st.side)
+	if err != nil {
+		return origin{}, err
+	}
+	p.at = at
+	p.set.maria = st.v.maria
+	if st.v.maria { // the ids up to exactly this place
+		ids, err := st.side.value(fmt.Sprintf("SELECT IFNULL(BINLOG_GTID_POS(%s, %d), '')", text(at.file), at.offset))
+		if err != nil {
+			return origin{}, fmt.Errorf("asking for the ids at %s: %w", at, err)
+		}
+		if p.set, err = parseGTIDs(true, ids); err != nil {
+			return origin{}, err
+		}
+		p.text = p.set.String()
+	}
+	return origin{at: at}, nil
+}
+
+// resume gives where to go on, and where the last transaction can be read again.
+func (st *stream) resume() (from, check origin, err error) {
+	v := st.v
+	pos, err := parsePosition(v.maria, st.done.Position)
+	if err != nil {
+		return from, check, &cdc.Halt{Code: HaltForeign, Text: "the position is not one of this kind of server", Err: err}
+	}
+	pos.set.maria = v.maria
+	fresh := pos.last == (cdc.Fingerprint{}) // no transaction since a start on an empty log
+	pos.byID = pos.byID || v.gtid && fresh
+	st.f.pos = pos
+	switch {
+	case !pos.byID:
+		return st.resumePlace()
+	case v.maria:
+		return st.resumeMaria()
+	}
+	if !v.gtid {
+		return from, check, cdc.Haltf(HaltGTIDOff, "the position is by transaction ids, and the server now runs without them; run SET GLOBAL gtid_mode=ON step by step, or load the tables again")
+	}
+	if pos.set.isZero() {
+		return st.resumePlace()
+	}
+	if missing := v.executed.missing(&pos.set); !missing.isZero() {
+		return from, check, ahead(&v.executed, &pos.set, &missing)
+	}
+	if missing := pos.set.missing(&v.purged); !missing.isZero() {
+		return from, check, cdc.Haltf(HaltPurged, "the server has deleted the transactions %s from its log before they were read; load the tables again", missing.String())
+	}
+	from.set = pos.set
+	if last, err := parseGTID(false, pos.last.GTID); err == nil && !v.purged.has(last) {
+		check.set = v.executed.clone()
+		check.set.remove(last)
+	}
+	return from, check, nil
+}
+
+// ahead says that the server lacks transactions that were read.
+func ahead(have, pos, missing *gtidSet) error {
+	for _, d := range pos.sids {
+		for _, h := range have.sids {
+			if d.uuid == h.uuid {
+				return cdc.Haltf(HaltErrant, "the transactions %s were read, and this server never had them: a failover lost them, or the server was restored; decide which is right, then load the tables again", missing.String())
+			}
+		}
+	}
+	for _, d := range pos.domains {
+		for _, h := range have.domains {
+			if d.domain == h.domain {
+				return cdc.Haltf(HaltErrant, "the transactions up to %s were read, and this server's log ends at %s: a failover lost some, or the log was reset; decide which is right, then load the tables again", pos.String(), have.String())
+			}
+		}
+	}
+	return cdc.Haltf(HaltForeign, "nothing of the position %s was ever executed by this server: it is another database's", pos.String())
+}
+
+// resumePlace goes on at a file and offset, which only the same server has.
+func (st *stream) resumePlace() (from, check origin, err error) {
+	p := &st.f.pos
+	if p.server != st.v.identity {
+		return from, check, cdc.Haltf(HaltServer, "the position %s is of the server %s, this one is %s, and a file and offset mean nothing there; connect to the old one, or load the tables again", p.at, p.server, st.v.identity)
+	}
+	files, err := logs(st.side)
+	if err != nil {
+		return from, check, err
+	}
+	if err := findPlace(files, p.at); err != nil {
+		return from, check, err
+	}
+	if p.last.Start > 0 {
+		check.at = place{p.at.file, p.last.Start}
+	}
+	return origin{at: p.at}, check, nil
+}
+
+// findPlace looks for a place among the files that the server has.
+func findPlace(files []place, at place) error {
+	for _, f := range files {
+		if f.file != at.file {
+			continue
+		}
+		if at.offset > f.offset {
+			return cdc.Haltf(HaltForeign, "the position is %s, and that file ends at %d: the log was reset, or the server is another; load the tables again", at, f.offset)
+		}
+		return nil
+	}
+	if len(files) > 0 && at.compare(files[0]) < 0 {
+		return cdc.Haltf(HaltPurged, "the position is %s, and the oldest file that the server still has is %s; load the tables again", at, files[0].file)
+	}
+	return cdc.Haltf(HaltForeign, "the position is %s, and the server has no such file: its log was reset, or it is another; load the tables again", at)
+}
+
+// resumeMaria goes on at the place where it is still there, because that is
+// exact and needs no search, and otherwise by ids.
+func (st *stream) resumeMaria() (from, check origin, err error) {
+	p, v := &st.f.pos, st.v
+	if missing := v.executed.missing(&p.set); !missing.isZero() {
+		return from, check, ahead(&v.executed, &p.set, &missing)
+	}
+	from.set = p.set
+	if check.set, err = parseGTIDs(true, p.last.Before); err != nil {
+		return from, check, err
+	}
+	if p.server != v.identity {
+		return from, check, nil
+	}
+	files, err := logs(st.side)
+	if err != nil {
+		return from, check, err
+	}
+	if err := findPlace(files, p.at); err == nil {
+		from = origin{at: p.at}
+		if p.last.Start > 0 {
+			check = origin{at: place{p.at.file, p.last.Start}}
+		}
+	} else if p.set.isZero() {
+		return from, check, err
+	}
+	return from, check, nil
+}
+
+// verify reads the last transaction before the position again, and compares.
+func (st *stream) verify(ctx context.Context, at origin) error {
+	want := st.f.pos.last
+	if at.at.isZero() && at.set.isZero() && want.Before == "" && !st.v.maria || want == (cdc.Fingerprint{}) || want.Sum == 0 {
+		return nil // there was none yet, or it is no longer in the log
+	}
+	ctx, cancel := context.WithTimeout(ctx, seekTimeout)
+	defer cancel()
+	r, err := st.s.dump(ctx, st.v, at)
+	if err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	running.Go(r.run)
+	defer running.Wait()
+	defer r.c.close()
+	defer cancel()
+	got, err := st.firstTransaction(ctx, r, at)
+	if err != nil {
+		return err
+	}
+	if !sameTransaction(got, want) {
+		return cdc.Haltf(HaltHistory, "the transaction before the position (%s at %s) is another than the one that was read: the log was reset or the server restored from elsewhere; load the tables again", want.GTID, st.f.pos.at)
+	}
+	return nil
+}
+
+// firstTransaction reads from where a dump starts to the end of the transaction
+// that the position ends with.
+func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin) (got cdc.Fingerprint, err error) {
+	want := st.f.pos.last
+	found := false
+	f := follower{maria: st.v.maria, checksummed: st.v.sums, tables: newTables(nil), at: at.at}
+	f.pos = position{byID: st.f.pos.byID, set: gtidSet{maria: st.v.maria}}
+	f.begun = func() error { return nil }
+	f.settled = f.begun
+	f.rows = func(*table, *rowsEvent) error { return nil }
+	f.query = func(*query, string, string) error { return nil }
+	f.still = func() error {
+		return cdc.Haltf(HaltHistory, "the transaction before the position (%s at %s) is no longer in the log; load the tables again", want.GTID, st.f.pos.at)
+	}
+	f.ended = func(bool) error {
+		// Transactions of other domains may stand between on another server.
+		if st.v.maria && !at.at.isZero() || !st.v.maria || f.g.id.domain == domainOf(want.GTID) {
+			got, found = f.pos.last, true
+		}
+		return nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return got, fmt.Errorf("looking for the transaction before the position: %w", ctx.Err())
+		case b := <-r.out:
+			from := 0
+			for _, end := range b.ends {
+				if err := f.follow(b.buf[from+1 : end]); err != nil || found {
+					return got, err
+				}
+				from = end
+			}
+			if b.err != nil {
+				return got, st.lost(b.err)
+			}
+			r.release(b)
+		}
+	}
+}
+
+func domainOf(id string) uint32 {
+	g, _ := parseGTID(true, id)
+	return g.domain
+}
+
+// lost says what the end of a dump means.
+func (st *stream) lost(err error) error {
+	if serverCode(err) != gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG {
+		return st.s.explain(err)
+	}
+	message := strings.ToLower(err.Error())
+	has := func(s string) bool { return strings.Contains(message, s) }
+	where := st.done.Position.String()
+	switch {
+	case has("could not find first log file"), has("purged"):
+		return &cdc.Halt{Code: HaltPurged, Text: "the log no longer holds what follows " + where + "; load the tables again", Err: err}
+	case has("same server_uuid/server_id"), has("same server_id"):
+		return &cdc.Halt{Code: HaltServerID, Text: fmt.Sprintf("another replica or reader of this server uses the id %d too; give one of them another", st.s.cfg.ServerID), Err: err}
+	case has("impossible position"), has("position > file size"), has("not in the master's binlog"), has("diverged"):
+		return &cdc.Halt{Code: HaltForeign, Text: "the server's log does not hold the place " + where + "; load the tables again", Err: err}
+	}
+	return err
+}

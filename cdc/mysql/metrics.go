@@ -1,0 +1,29 @@
+package mysql
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what a source counts. All are labelled with its name.
+type metrics struct {
+	bytes, transactions, reconnects, loaded prometheus.Counter
+	heartbeat                               prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer, source string) *metrics {
+	r = prometheus.WrapRegistererWith(prometheus.Labels{"source": source}, r)
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		r.MustRegister(c)
+		return c
+	}
+	m := &metrics{
+		bytes:        counter("chartwire_capture_binlog_bytes_total", "Bytes read from the source's binlog."),
+		transactions: counter("chartwire_capture_binlog_transactions_total", "Source transactions read, whether they touched a captured table or not."),
+		reconnects:   counter("chartwire_capture_reconnects_total", "Connections to the source that broke and were opened again."),
+		loaded:       counter("chartwire_capture_snapshot_rows_total", "Rows read by snapshots and given."),
+		heartbeat:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_heartbeat_timestamp_seconds", Help: "When the source last said that it had nothing more to say."}),
+	}
+	r.MustRegister(m.heartbeat)
+	return m
+}

@@ -1,0 +1,70 @@
+package mysql
+
+import (
+	"fmt"
+
+	"chartwire/cdc"
+)
+
+// position is a cdc.Position that is being moved: the place behind the last
+// whole transaction.
+type position struct {
+	byID   bool // the set says where; otherwise the place does
+	set    gtidSet
+	at     place
+	server string
+	last   cdc.Fingerprint
+	text   string // of the set
+}
+
+func (p *position) cdc() cdc.Position {
+	return cdc.Position{GTID: p.text, File: p.at.file, Offset: p.at.offset, Server: p.server, Last: p.last}
+}
+
+// parsePosition reads a position back. That it is for this flavour of server is
+// not known before.
+func parsePosition(maria bool, c cdc.Position) (position, error) {
+	p := position{byID: c.GTID != "", at: place{c.File, c.Offset}, server: c.Server, last: c.Last}
+	var err error
+	if p.set, err = parseGTIDs(maria, c.GTID); err != nil {
+		return p, fmt.Errorf("reading the position %s: %w", c, err)
+	}
+	if !p.byID && p.at.isZero() {
+		return p, fmt.Errorf("reading the position: it names neither ids nor a file")
+	}
+	p.text = p.set.String()
+	return p, nil
+}
+
+// commit moves the position behind a transaction that ends at.
+func (p *position) commit(g *group, at place) {
+	last := cdc.Fingerprint{Time: g.stamp, Table: g.table, Sum: g.sum.Sum64(), Start: g.start}
+	if at.file != g.file {
+		last.Start = 0
+	}
+	if p.byID {
+		before := p.text
+		p.set.add(g.id)
+		p.text = p.set.String()
+		last.GTID = string(g.id.append(nil, p.set.maria))
+		if p.set.maria {
+			last.Before = before
+		}
+	}
+	p.at, p.last = at, last
+}
+
+// advance moves the place where no transaction is open: behind events that
+// change nothing, or into the next file.
+func (p *position) advance(at place) {
+	if at.file != p.at.file {
+		p.last.Start = 0 // the offset was one of the older file
+	}
+	p.at = at
+}
+
+// sameTransaction compares what a replica keeps of a transaction. Start and
+// Before are where it lies in one server's log.
+func sameTransaction(a, b cdc.Fingerprint) bool {
+	return a.GTID == b.GTID && a.Time.Equal(b.Time) && a.Table == b.Table && a.Sum == b.Sum
+}

@@ -1,0 +1,245 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"chartwire/cdc"
+)
+
+// errStop says that the consumer wants no more.
+var errStop = errors.New("the consumer stopped")
+
+// stream is one call of Stream: it lives as long as its consumer iterates, and
+// over any number of connections, each a session.
+type stream struct {
+	s     *Source
+	log   *slog.Logger
+	yield func(*cdc.Txn, error) bool
+
+	v    *server
+	side *conn // for the few questions that the log leaves open
+	f    follower
+	snap *snapshotter
+
+	done     cdc.Checkpoint // behind what was yielded
+	loads    map[cdc.TableID]*load
+	opening  *cdc.Txn // what to say before the first event: new loads, epochs
+	out      builder
+	heard    time.Time // of the server, last
+	yielded  time.Time
+	unsaid   bool // the position moved since
+	readTime time.Time
+}
+
+// Stream yields the server's transactions from r on, and the rows of tables
+// that are not loaded yet between them. See [cdc.Stream].
+//
+// The zero Resume starts at the server's newest transaction and loads every
+// selected table. A Resume with loads but no position says that the log was
+// lost since: it also starts at the newest transaction, loads every table
+// again, and says so with an epoch per table.
+func (s *Source) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, error] {
+	return func(yield func(*cdc.Txn, error) bool) {
+		st := &stream{s: s, log: s.cfg.Log, yield: yield, done: r.Checkpoint, loads: map[cdc.TableID]*load{}, heard: time.Now()}
+		st.planLoads(r)
+		switch err := st.run(ctx); {
+		case err == nil, errors.Is(err, errStop), ctx.Err() != nil:
+		default:
+			yield(nil, fmt.Errorf("source %s: %w", s.cfg.Name, err))
+		}
+	}
+}
+
+const (
+	backoffMin = 100 * time.Millisecond
+	backoffMax = 5 * time.Second
+)
+
+// run goes from session to session until a person must decide, the consumer
+// stops, or the server stays away too long.
+func (st *stream) run(ctx context.Context) error {
+	backoff := backoffMin
+	for {
+		before := st.heard
+		err := st.session(ctx)
+		if ctx.Err() != nil || errors.Is(err, errStop) || cdc.HaltCode(err) != "" {
+			return err
+		}
+		if st.heard != before {
+			backoff = backoffMin
+		}
+		if silent := time.Since(st.heard); silent > st.s.cfg.Patience {
+			return fmt.Errorf("out of reach for %s: %w", silent.Round(time.Second), err)
+		}
+		wait := backoff/2 + rand.N(backoff/2)
+		backoff = min(2*backoff, backoffMax)
+		st.s.metrics.reconnects.Inc()
+		st.log.Warn("the source broke off; connecting again", "source", st.s.cfg.Name, "err", err.Error(), "wait", wait.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// session connects, makes sure that the server's log is the one that the
+// position is of, and reads it until something breaks.
+func (st *stream) session(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var err error
+	if st.side, err = st.s.dial(ctx); err != nil {
+		cancel()
+		return err
+	}
+	defer func() { st.side.close() }()
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+
+	if st.v, err = ask(st.side); err != nil {
+		return st.s.explain(err)
+	}
+	from, err := st.locate(ctx)
+	if err != nil {
+		return err
+	}
+	st.hook()
+	st.out.restart(st.done)
+	st.snap = newSnapshotter(st.s, st.v)
+	running.Go(func() { st.snap.run(ctx) })
+	if err := st.open(); err != nil {
+		return err
+	}
+	r, err := st.s.dump(ctx, st.v, from)
+	if err != nil {
+		return err
+	}
+	defer r.c.close()
+	running.Go(r.run)
+	return st.read(ctx, r)
+}
+
+// read is the loop of a session.
+func (st *stream) read(ctx context.Context, r *reader) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case b := <-r.out:
+			st.readTime = b.at
+			if err := st.slab(b); err != nil {
+				return err
+			}
+			if b.err != nil {
+				return st.lost(b.err)
+			}
+			r.release(b)
+		case c := <-st.snap.results:
+			if err := st.chunkRead(c); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (st *stream) slab(b *slab) error {
+	if len(b.ends) > 0 {
+		st.heard = b.at
+	}
+	st.s.metrics.bytes.Add(float64(len(b.buf)))
+	from := 0
+	for _, end := range b.ends {
+		if err := st.f.follow(b.buf[from+1 : end]); err != nil {
+			return err
+		}
+		from = end
+	}
+	return nil
+}
+
+// hook connects the follower to the stream.
+func (st *stream) hook() {
+	st.f.begun = st.begun
+	st.f.rows = st.rows
+	st.f.query = st.query
+	st.f.ended = st.ended
+	st.f.settled = func() error { st.unsaid = true; return nil }
+	st.f.still = func() error {
+		if st.f.g.open {
+			return nil
+		}
+		if err := st.heartbeat(); err != nil {
+			return err
+		}
+		return st.between()
+	}
+}
+
+// open says what the loads are before anything else happens, so that a start
+// that was interrupted is known as one.
+func (st *stream) open() error {
+	if st.opening == nil {
+		return nil
+	}
+	t := st.opening
+	t.Begin, t.End = true, true
+	t.CommitTime = time.Now()
+	t.Checkpoint = cdc.Checkpoint{Position: st.f.pos.cdc()}
+	st.opening = nil
+	return st.give(t)
+}
+
+// give yields one Txn and notes how far that takes the consumer.
+func (st *stream) give(t *cdc.Txn) error {
+	if !st.yield(t, nil) {
+		return errStop
+	}
+	st.done = t.Checkpoint
+	st.yielded = time.Now()
+	if t.Checkpoint.Rows == 0 {
+		st.unsaid = false
+	}
+	return nil
+}
+
+// heartbeat says that everything up to now is known.
+func (st *stream) heartbeat() error {
+	st.s.metrics.heartbeat.SetToCurrentTime()
+	return st.give(&cdc.Txn{Begin: true, End: true, CommitTime: st.readTime, Checkpoint: cdc.Checkpoint{Position: st.f.pos.cdc()}})
+}
+
+// quiet is how often transactions that touch nothing captured are told.
+const quiet = 20 * time.Millisecond
+
+// ended is a whole transaction.
+func (st *stream) ended(committed bool) error {
+	if !committed {
+		if err := st.out.drop(st.f.at); err != nil {
+			return err
+		}
+	}
+	if st.f.g.prepared && st.out.touched {
+		return cdc.Haltf(HaltXA, "the transaction that ends at %s is only prepared (XA): whether its rows are ever committed, the log says later; take the tables out of it, or commit without XA", st.f.at)
+	}
+	if err := st.out.complete(); err != nil {
+		return err
+	}
+	st.s.metrics.transactions.Inc()
+	if st.out.quiet() && time.Since(st.yielded) < quiet {
+		st.unsaid = true
+		return st.between()
+	}
+	t := st.out.last(st.f.g.commitTime.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc()})
+	if err := st.give(t); err != nil {
+		return err
+	}
+	return st.between()
+}

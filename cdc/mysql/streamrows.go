@@ -1,0 +1,182 @@
+package mysql
+
+import (
+	"strings"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
+)
+
+func (st *stream) begun() error {
+	st.out.begin()
+	return nil
+}
+
+// rows takes the images of one event.
+func (st *stream) rows(t *table, r *rowsEvent) error {
+	if t.selection == nil || st.out.skip > 0 {
+		return st.count(t, r)
+	}
+	if r.partial {
+		return cdc.Haltf(image.HaltPartial, "%s at %s: a JSON value came as a difference; run SET GLOBAL binlog_row_value_options='' at the source, and read the table again", t.id, st.f.at)
+	}
+	if t.enc == nil {
+		if err := st.prepare(t); err != nil {
+			return err
+		}
+	}
+	for images := r.images; len(images) > 0; {
+		rest, err := st.out.row(t, r, images, st.f.g.rows, st.readTime)
+		if err != nil {
+			return err
+		}
+		st.f.g.rows++
+		if st.out.size() >= st.s.cfg.Piece {
+			if err := st.piece(rowSum(images, rest)); err != nil {
+				return err
+			}
+		}
+		images = rest
+	}
+	return nil
+}
+
+// piece gives what there is of a transaction that is larger than memory should
+// hold.
+func (st *stream) piece(last uint64) error {
+	at := st.f.g.commitTime
+	if at.IsZero() {
+		at = st.f.g.stamp
+	}
+	t := st.out.piece(at.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc(), Rows: st.f.g.rows, Last: last})
+	if err := st.give(t); err != nil {
+		return err
+	}
+	st.out.clear()
+	return nil
+}
+
+// count passes rows that nobody selected, or that the consumer has.
+func (st *stream) count(t *table, r *rowsEvent) error {
+	for images := r.images; len(images) > 0; {
+		rest, err := images, error(nil)
+		if r.before != nil {
+			rest, err = t.m.walk(rest, r.before, false)
+		}
+		if r.after != nil && err == nil {
+			rest, err = t.m.walk(rest, r.after, r.partial)
+		}
+		if err != nil {
+			return st.f.damaged(err)
+		}
+		st.f.g.rows++
+		if st.out.skip > 0 {
+			st.out.touched = st.out.touched || t.selection != nil
+			if st.out.skip--; st.out.skip == 0 {
+				if rowSum(images, rest) != st.out.skipLast {
+					return cdc.Haltf(HaltResumeRow, "row %d of the transaction at %s is another than the one that was read there; read its tables again", st.f.g.rows, st.f.at)
+				}
+				r.images = rest
+				return st.rows(t, r)
+			}
+		}
+		images = rest
+	}
+	return nil
+}
+
+// prepare makes the encoder of a version of a table, when its first row comes.
+func (st *stream) prepare(t *table) error {
+	meta, err := t.m.describe(st.s.cfg.Name, st.v.maria)
+	if err != nil {
+		return st.f.damaged(err)
+	}
+	l := st.loads[t.id]
+	if err := st.declare(meta, l); err != nil {
+		return err
+	}
+	if t.enc, err = image.Compile(meta, t.selection.Columns); err != nil {
+		return err
+	}
+	for _, missing := range t.enc.Missing() {
+		st.log.Warn("a selected column is not in the table", "source", st.s.cfg.Name, "table", t.name, "column", missing)
+	}
+	t.shape, t.load = t.enc.Table(), l
+	st.newShape(l, t.shape)
+	return nil
+}
+
+// query acts on a statement in the log.
+func (st *stream) query(q *query, text, database string) error {
+	switch q.kind {
+	case queryRows:
+		if st.concerned(text, database) {
+			return cdc.Haltf(HaltStatement, "the statement at %s changed rows, and the log has no rows of it; run SET GLOBAL binlog_format=ROW at the source, let its sessions reconnect, and read the tables again", st.f.at)
+		}
+	case querySave:
+		st.out.save(q.name)
+	case queryBack:
+		return st.out.back(q.name, st.f.at)
+	case queryTable:
+		for _, e := range q.effects {
+			st.effect(e)
+		}
+	}
+	return nil
+}
+
+// concerned says whether a statement may have changed selected tables: it runs
+// in one of their databases, or names one of them.
+func (st *stream) concerned(text, database string) bool {
+	names := map[string]bool{}
+	for id := range st.s.selected {
+		if strings.EqualFold(id.Database, database) {
+			return true
+		}
+		names[strings.ToLower(id.Database)] = true
+		names[strings.ToLower(id.Name)] = true
+	}
+	return database == "" && text == "LOAD DATA" || mentions(text, names)
+}
+
+// effect notes what a statement did to selected tables.
+func (st *stream) effect(e effect) {
+	for id, l := range st.loads {
+		if id != e.table && (e.table.Name != "" || id.Database != e.table.Database) {
+			continue
+		}
+		st.f.tables.forget(id)
+		l.window = nil // whatever was read meanwhile may be of before
+		l.version++
+		l.state.Types = nil
+		switch e.kind {
+		case effectTruncate:
+			st.epoch(id, cdc.EpochTruncate)
+		case effectDrop:
+			st.epoch(id, cdc.EpochDrop)
+			st.reload(l)
+		case effectRename:
+			st.epoch(id, cdc.EpochRename)
+			st.reload(l)
+		case effectPart:
+			st.epoch(id, cdc.EpochReload)
+			st.reload(l)
+		case effectCreate:
+			l.retry = time.Time{}
+		case effectAlter:
+		}
+	}
+}
+
+func (st *stream) epoch(id cdc.TableID, kind cdc.EpochKind) {
+	st.out.txn.Epochs = append(st.out.txn.Epochs, cdc.Epoch{Table: id, Kind: kind})
+}
+
+// tell puts a load's state into the transaction at hand.
+func (st *stream) tell(l *load) {
+	if st.out.txn.Loads == nil {
+		st.out.txn.Loads = map[cdc.TableID]cdc.Load{}
+	}
+	st.out.txn.Loads[l.id] = l.state
+}
