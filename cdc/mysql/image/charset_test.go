@@ -15,6 +15,7 @@ func TestCharsetsAgainstServers(t *testing.T) {
 	for _, f := range []servers.Flavor{servers.MariaDB1011, servers.MySQLNew} {
 		t.Run(f.Name, func(t *testing.T) {
 			db := servers.Database(t, f)
+			compareCollations(t, db)
 			for _, name := range charsetNames() {
 				if f.Name == "mariadb" && name == "gb18030" {
 					continue // MariaDB does not have it
@@ -22,6 +23,39 @@ func TestCharsetsAgainstServers(t *testing.T) {
 				compareCharset(t, db, name)
 			}
 		})
+	}
+}
+
+// compareCollations asks the server for the character set of every collation.
+func compareCollations(t *testing.T, db *servers.DB) {
+	pool, err := db.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	from := "collations"
+	if db.Flavor.Name == "mariadb" { // its other table has one name for several character sets
+		from = "collation_character_set_applicability"
+	}
+	rows, err := pool.Query("select id, character_set_name from information_schema." + from + " where id is not null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		var id uint64
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			t.Fatal(err)
+		}
+		if got := charsetOf(id); got != name {
+			t.Errorf("collation %d is of %q, not %q", id, name, got)
+		}
+		n++
+	}
+	if n < 250 {
+		t.Errorf("only %d collations seen", n)
 	}
 }
 

@@ -3,7 +3,6 @@ package image
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc64"
 	"sync/atomic"
 
 	"chartwire/cdc"
@@ -151,11 +150,6 @@ func (c *column) bounds(b []byte) (start, end int) {
 	}
 	return 0, len(b) + 1
 }
-
-var sums = crc64.MakeTable(crc64.ECMA)
-
-// Sum continues the checksum of row images: the bytes that a replica preserves.
-func Sum(sum uint64, image []byte) uint64 { return crc64.Update(sum, sums, image) }
 
 // result is what became of a value.
 type result uint8

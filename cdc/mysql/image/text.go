@@ -10,7 +10,7 @@ import (
 )
 
 // Select gives the SQL expressions, one for each column of Table, that
-// AppendText takes the values of. The session must have character_set_results
+// AppendPacket takes the values of. The session must have character_set_results
 // NULL (bytes as stored), time_zone '+00:00', and no PAD_CHAR_TO_FULL_LENGTH in
 // its sql_mode.
 //
@@ -28,23 +28,9 @@ func (e *Encoder) Select() []string {
 	return s
 }
 
-// AppendText encodes a row of a query's result in the text protocol: the value
-// of each of Select's expressions, nil for NULL.
-func (e *Encoder) AppendText(dst []byte, values [][]byte) ([]byte, error) {
-	if len(values) != len(e.selected) {
-		return dst, e.corrupt(nil, errEnd)
-	}
-	for i, v := range values {
-		var err error
-		if dst, err = e.appendTextValue(dst, i, v); err != nil {
-			return dst, err
-		}
-	}
-	return dst, nil
-}
-
-// AppendPacket is AppendText for a row as it comes over the wire: each value
-// behind its length, 0xfb for NULL.
+// AppendPacket encodes a row of a query's result as the text protocol has it
+// on the wire: the value of each of Select's expressions behind its length,
+// 0xfb for NULL.
 func (e *Encoder) AppendPacket(dst, packet []byte) ([]byte, error) {
 	for i := range e.selected {
 		var v []byte
