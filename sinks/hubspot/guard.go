@@ -18,6 +18,9 @@ type Problem struct {
 	Fix      string
 }
 
+// Error makes a problem fit for a log line; it holds no values of records.
+func (p Problem) Error() string { return p.String() }
+
 func (p Problem) String() string {
 	place := p.Object
 	if p.Property != "" {

@@ -25,6 +25,8 @@ type metrics struct {
 	duplicate prometheus.Counter
 	differs   *prometheus.CounterVec
 	backward  *prometheus.CounterVec
+
+	mismatches prometheus.Gauge
 }
 
 func newMetrics() *metrics {
@@ -40,10 +42,11 @@ func newMetrics() *metrics {
 		throttled: counter("throttled_total", "Answers 429 by policy.", "policy"),
 		breaker: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_hubspot_breaker_state",
 			Help: "Circuit breakers: 0 closed, 1 half open, 2 open."}, []string{"call", "lanes"}),
-		splits:    prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_hubspot_batch_splits_total", Help: "Batches refused as a whole and halved."}),
-		duplicate: prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_hubspot_duplicate_inputs_total", Help: "Batches refused for one record given twice: a fault of Chartwire."}),
-		differs:   counter("stored_differs_total", "Values that HubSpot holds otherwise than sent, beyond case and form.", "object", "property"),
-		backward:  counter("backward_total", "Values that HubSpot silently kept, cleared and set again.", "object", "property"),
+		splits:     prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_hubspot_batch_splits_total", Help: "Batches refused as a whole and halved."}),
+		duplicate:  prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_hubspot_duplicate_inputs_total", Help: "Batches refused for one record given twice: a fault of Chartwire."}),
+		differs:    counter("stored_differs_total", "Values that HubSpot holds otherwise than sent, beyond case and form.", "object", "property"),
+		mismatches: prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_hubspot_mismatches", Help: "What the account does not offer of what the maps need, by the last comparison."}),
+		backward:   counter("backward_total", "Values that HubSpot silently kept, cleared and set again.", "object", "property"),
 	}
 }
 
@@ -52,7 +55,7 @@ func (m *metrics) register(r prometheus.Registerer, s *Sink) error {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chartwire_hubspot_" + name, Help: help}, func() float64 { return value(s.Status()) })
 	}
 	var problems []error
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.records, m.refused, m.throttled, m.breaker, m.splits, m.duplicate, m.differs, m.backward,
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.records, m.refused, m.throttled, m.breaker, m.splits, m.duplicate, m.differs, m.backward, m.mismatches,
 		gauge("window_granted_calls", "Calls that may be made in 10 s.", func(st Status) float64 { return float64(st.Window.Granted) }),
 		gauge("window_used_calls", "Calls of the last 10 s.", func(st Status) float64 { return float64(st.Window.Used) }),
 		gauge("window_others_calls", "Calls of the last 10 s that others made with the same key.", func(st Status) float64 { return float64(st.Window.Others) }),

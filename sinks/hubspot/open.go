@@ -31,29 +31,43 @@ func (s *Sink) Open(ctx context.Context) error {
 	s.mu.Lock()
 	s.halt = nil
 	s.mu.Unlock()
+	problems, err := s.learnAll(ctx)
+	if err == nil && len(problems) > 0 {
+		err = mismatch(problems)
+	}
+	return err
+}
+
+// learnAll reads the account. Its definitions are taken up only if they agree
+// with the needs, but for a sink that is open already: there most writes go on.
+func (s *Sink) learnAll(ctx context.Context) ([]Problem, error) {
 	zone, err := s.checkAccount(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.readUsage(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	needs := s.required()
 	live, a, err := s.readAll(ctx, objectsOf(needs))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.zone = zone
-	if problems := Compare(needs, live); len(problems) > 0 {
-		return mismatch(problems)
+	problems := Compare(needs, live)
+	s.metrics.mismatches.Set(float64(len(problems)))
+	s.mu.Lock()
+	s.problems = problems
+	s.mu.Unlock()
+	if a.zone = zone; len(problems) == 0 || s.account.Load() != nil {
+		s.account.Store(a)
 	}
-	s.account.Store(a)
-	return nil
+	return problems, nil
 }
 
 // Run compares the account with what the maps need every Recheck, refreshes
-// the usage of the day, and takes up new options, stages and owners. It ends
-// with ctx, or with a halt when a flow would from now on be refused.
+// the usage of the day, and takes up new options, stages and owners, until ctx
+// ends. What no longer agrees is logged and in the status, and stops nothing
+// by itself: the first write that HubSpot refuses for it halts its flow.
 func (s *Sink) Run(ctx context.Context) error {
 	t := time.NewTicker(s.cfg.Recheck)
 	defer t.Stop()
@@ -63,13 +77,12 @@ func (s *Sink) Run(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
-		err := s.Open(ctx)
-		var halt *cdc.Halt
-		switch {
-		case errors.As(err, &halt):
-			return err
-		case err != nil && ctx.Err() == nil:
+		problems, err := s.learnAll(ctx)
+		if err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("comparing with HubSpot's definitions failed, next try in "+s.cfg.Recheck.String(), "err", err)
+		}
+		for _, p := range problems {
+			s.cfg.Log.Error("HubSpot no longer offers what a map needs", "object", p.Object, "err", p)
 		}
 	}
 }

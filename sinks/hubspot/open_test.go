@@ -1,7 +1,9 @@
 package hubspot_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -181,12 +183,26 @@ func TestProvisionOnlyWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestRunHaltsOnDrift(t *testing.T) {
+func TestRunNoticesDrift(t *testing.T) {
 	a := newAccount(t, hubspottest.Options{}, func(c *hubspot.Config) { c.Recheck = 20 * time.Millisecond })
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- a.Run(t.Context()) }()
-	a.archiveProperty(t, "contacts", "open_medical_patient_id")
-	wantHalt(t, <-done, "hubspot-schema-mismatch")
+	go func() { done <- a.Run(ctx) }()
+	a.archiveProperty(t, "contacts", "firstname_of_nobody_yet", http.StatusNotFound)
+	a.archiveProperty(t, "contacts", "open_medical_patient_id", http.StatusNoContent)
+	for end := time.Now().Add(10 * time.Second); len(a.Status().Problems) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the drift is not in the status after 10 s")
+		}
+	}
+	if got := a.Status().Problems; len(got) != 1 || !strings.Contains(got[0], "contacts.open_medical_patient_id: the key property does not exist") {
+		t.Errorf("problems %q", got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	wantHalt(t, a.Apply(t.Context(), contacts(0, 1))[0].Err, "hubspot-schema-drift")
 }
 
 func TestConfigSaysEverythingAtOnce(t *testing.T) {

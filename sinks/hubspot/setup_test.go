@@ -191,7 +191,7 @@ func (a *account) api(t *testing.T, method, path, body string, want int) {
 	}
 }
 
-func (a *account) archiveProperty(t *testing.T, object, name string) {
+func (a *account) archiveProperty(t *testing.T, object, name string, want int) {
 	t.Helper()
-	a.api(t, http.MethodDelete, "/crm/properties/2026-09/"+object+"/"+name, "", http.StatusNoContent)
+	a.api(t, http.MethodDelete, "/crm/properties/2026-09/"+object+"/"+name, "", want)
 }

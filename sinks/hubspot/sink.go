@@ -37,6 +37,8 @@ type Sink struct {
 	haltEnd time.Time
 	waits   [len(sinks.Lanes)]WaitStatus
 	asked   time.Time // when labels were last looked up anew
+
+	problems []Problem // of the last comparison
 }
 
 var _ sinks.Sink = (*Sink)(nil)
@@ -147,6 +149,9 @@ func (s *Sink) Status() Status {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, p := range s.problems {
+		st.Problems = append(st.Problems, p.String())
+	}
 	for lane, w := range s.waits {
 		if w.Until.After(now) {
 			st.Waits[sinks.Lane(lane).String()] = w

@@ -19,6 +19,8 @@ type Status struct {
 	Waits map[string]WaitStatus `json:"waits,omitempty"`
 	// Halted is the code of the halt that stops all calls, or "".
 	Halted string `json:"halted,omitempty"`
+	// Problems is what the account no longer offers of what the maps need.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // WindowStatus is the account's rolling 10-second limit.

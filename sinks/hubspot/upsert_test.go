@@ -3,6 +3,7 @@ package hubspot_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -158,7 +159,7 @@ func TestRequiredByTheAccount(t *testing.T) {
 
 func TestArchivedPropertyStopsTheFlow(t *testing.T) {
 	a := newAccount(t, hubspottest.Options{}, nil)
-	a.archiveProperty(t, "contacts", "patient_status_om")
+	a.archiveProperty(t, "contacts", "patient_status_om", http.StatusNoContent)
 	results := a.apply(t, contact(1, set("patient_status_om", "Current")), contact(2))
 	wantHalt(t, results[0].Err, "hubspot-schema-drift")
 	if !strings.Contains(results[0].Err.Error(), "patient_status_om") {
