@@ -16,10 +16,12 @@ type MapStatus struct {
 	// Remapping names the maps that changed and whose entities are still being
 	// mapped again.
 	Remapping []string `json:"remapping,omitempty"`
-	Version   int64    `json:"version"` // of the last mutation
-	Waiting   int64    `json:"waiting"` // changes read and not yet mapped
-	Bytes     int64    `json:"state_bytes"`
-	Halt      string   `json:"halt,omitempty"` // why it stopped
+	// Swept is the newest epoch whose older rows are gone.
+	Swept   int64  `json:"swept,omitempty"`
+	Version int64  `json:"version"` // of the last mutation
+	Waiting int64  `json:"waiting"` // changes read and not yet mapped
+	Bytes   int64  `json:"state_bytes"`
+	Halt    string `json:"halt,omitempty"` // why it stopped
 }
 
 // MapSourceStatus is how far one source has been mapped.

@@ -285,6 +285,9 @@ func (t *mapTerm) look() {
 			s.Remapping = append(s.Remapping, m.Name)
 		}
 	}
+	for _, seq := range t.progress.Swept {
+		s.Swept = max(s.Swept, seq)
+	}
 	t.m.metrics.waiting.Set(float64(s.Waiting))
 	t.m.metrics.bytes.Set(float64(s.Bytes))
 	t.m.setStatus(func(old *MapStatus) { *old = s })
