@@ -106,9 +106,10 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 			return err
 		}
 		in := mapping.Input{Key: r.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: r.Seq, Commit: r.Commit, Reason: reason}
-		out, err := w.eval(m, &in)
+		out, err := w.evaluators[m].Eval(&in)
 		if err != nil {
-			return err
+			results[i].failed = append(results[i].failed, mapFailure{m, r.Key, r.Seq, err})
+			return nil
 		}
 		results[i].take(m, out)
 		for n := range out.Verdicts {
@@ -123,10 +124,16 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 	cutSeq := t.done[m.Source]
 	var out []mapMutation
 	for i := range rows {
+		if err := t.failures(results[i].failed); err != nil {
+			return err
+		}
 		if p == nil || p.Write {
 			out = append(out, results[i].mutations...)
 		}
 		if p == nil {
+			if len(results[i].failed) == 0 {
+				t.mended(m, rows[i].Key)
+			}
 			continue
 		}
 		for n := range latches[i] {

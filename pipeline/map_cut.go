@@ -125,10 +125,8 @@ func (t *mapTerm) mapCut(ctx context.Context, s *mapSource, first bool) error {
 	if err := c.truncate(ctx); err != nil {
 		return err
 	}
-	for c.pass = range 2 {
-		if err := c.run(ctx); err != nil {
-			return err
-		}
+	if err := c.run(ctx); err != nil {
+		return err
 	}
 	done := mapSourceProgress{Seq: s.cut.Seq, Commit: s.cut.Commit, Cut: s.cut.Time}
 	for id, o := range c.open {
@@ -212,12 +210,11 @@ type mapCutting struct {
 	t       *mapTerm
 	s       *mapSource
 	seq     int64
-	pass    int // 0: rows that are gone, 1: the others
 	changes []mapChange
 	open    map[state.Table]*mapOpen
 }
 
-// run maps the entities of a pass, a chunk at a time.
+// run maps the entities that changed, a chunk at a time.
 func (c *mapCutting) run(ctx context.Context) error {
 	var chunk []*mapGroup
 	size := 0
@@ -234,7 +231,7 @@ func (c *mapCutting) run(ctx context.Context) error {
 			return nil
 		}
 		p := c.t.progress.Sources[c.s.name]
-		p.Part = &mapPartDone{Seq: c.seq, Pass: c.pass, Table: last.table.text, Key: last.key}
+		p.Part = &mapPartDone{Seq: c.seq, Table: last.table.text, Key: last.key}
 		c.t.progress.Sources[c.s.name] = p
 		return c.t.commit(ctx)
 	}
@@ -255,7 +252,7 @@ func (c *mapCutting) run(ctx context.Context) error {
 	return flush()
 }
 
-// groups yields the entities of the pass that are not done.
+// groups yields the entities that changed and are not done.
 func (c *mapCutting) groups() iter.Seq2[*mapGroup, error] {
 	done := c.t.progress.Sources[c.s.name].Part
 	return func(yield func(*mapGroup, error) bool) {
@@ -268,10 +265,7 @@ func (c *mapCutting) groups() iter.Seq2[*mapGroup, error] {
 			g = nil
 			c.finish(full)
 			c.skip(full, done)
-			if len(full.changes) == 0 {
-				return true
-			}
-			return passOf(full.changes[len(full.changes)-1].op) != c.pass || yield(full, nil)
+			return len(full.changes) == 0 || yield(full, nil)
 		}
 		for ch, err := range c.each() {
 			if err != nil {
@@ -323,24 +317,14 @@ func (c *mapCutting) each() iter.Seq2[mapChange, error] {
 
 // skip takes out what an earlier transaction of the cut has done.
 func (c *mapCutting) skip(g *mapGroup, done *mapPartDone) {
-	if done == nil {
+	if done == nil || cmp.Or(cmp.Compare(g.table.text, done.Table), cmp.Compare(g.key, done.Key)) > 0 {
 		return
 	}
-	n, pass := 0, 1
-	for ; n < len(g.changes) && g.changes[n].seq <= done.Seq; n++ {
-		pass = passOf(g.changes[n].op)
+	n := 0
+	for n < len(g.changes) && g.changes[n].seq <= done.Seq {
+		n++
 	}
-	if cmp.Or(cmp.Compare(pass, done.Pass), cmp.Compare(g.table.text, done.Table), cmp.Compare(g.key, done.Key)) <= 0 {
-		g.changes = g.changes[n:]
-	}
-}
-
-// passOf is the pass in which an entity is mapped whose last change this was.
-func passOf(op cdc.Op) int {
-	if op == cdc.Delete {
-		return 0
-	}
-	return 1
+	g.changes = g.changes[n:]
 }
 
 // finish completes a group with what the cut says of its table.

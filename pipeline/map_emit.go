@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"chartwire/pipeline/mapping"
 	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 
@@ -23,21 +24,15 @@ func (t *mapTerm) mapGroups(ctx context.Context, cutSeq int64, groups []*mapGrou
 	if err != nil {
 		return err
 	}
-	// Removals come first: another record of the cut may have the key now.
 	var out []mapMutation
 	var events []mapEvent
-	for _, removal := range []bool{true, false} {
-		for _, r := range results {
-			for i := range r.mutations {
-				if r.mutations[i].removal == removal {
-					out = append(out, r.mutations[i])
-				}
-			}
-		}
-	}
 	reasons := map[string]int{}
 	for _, r := range results {
+		out = append(out, r.mutations...)
 		events = append(events, r.events...)
+		if err := t.failures(r.failed); err != nil {
+			return err
+		}
 		reasons[r.reason]++
 	}
 	for reason, n := range reasons {
@@ -85,7 +80,7 @@ func (t *mapTerm) emit(cutSeq int64, out []mapMutation) error {
 // only the first: the topic of mutations keeps the newest alone, and for the
 // destination a value that it was given before is nothing to write.
 func (t *mapTerm) writeOnce(m *mapMutation) error {
-	if len(m.once) == 0 {
+	if !m.m.WritesOnce() || m.Reason == mapping.ReasonRule {
 		return nil
 	}
 	key := onceKey(m.m, m.Record.ID())
@@ -93,21 +88,21 @@ func (t *mapTerm) writeOnce(m *mapMutation) error {
 		t.entries[key] = nil // the next record of the key is another one
 		return nil
 	}
-	first := mapOnce{}
+	var first mapOnce
 	if err := t.entry(key, &first); err != nil {
 		return err
 	}
 	n := len(first)
-	for i := range m.Properties {
-		p := &m.Properties[i]
-		if !slices.Contains(m.once, p.Name) {
-			continue
+	named := func(name string) func(sinks.Property) bool {
+		return func(p sinks.Property) bool { return p.Name == name }
+	}
+	for _, name := range m.once {
+		if i := slices.IndexFunc(m.Properties, named(name)); !slices.ContainsFunc(first[:n], named(name)) && m.Properties[i].State == sinks.Set {
+			first = append(first, m.Properties[i])
 		}
-		if value, ok := first[p.Name]; ok {
-			p.State, p.Value = sinks.Set, value
-		} else if p.State == sinks.Set {
-			first[p.Name] = p.Value
-		}
+	}
+	for _, p := range first[:n] {
+		m.Properties = append(slices.DeleteFunc(m.Properties, named(p.Name)), p)
 	}
 	if len(first) > n {
 		t.entries[key] = encodeEntry(first)

@@ -32,6 +32,7 @@ type mapGroup struct {
 type mapResult struct {
 	mutations []mapMutation
 	events    []mapEvent
+	failed    []mapFailure
 	reason    string
 }
 
@@ -41,9 +42,6 @@ type mapMutation struct {
 	m *mapping.Map
 	// once names the properties that are written only the first time.
 	once []string
-	// removal says that the record was taken away, by itself or because it left
-	// the map: others may take its key at the same cut.
-	removal bool
 }
 
 // mapStep is a source transaction's effect on one row.
@@ -141,39 +139,39 @@ func (w *mapWorker) group(ctx context.Context, g *mapGroup) (*mapResult, error) 
 		}
 	}
 	for _, m := range g.table.maps {
-		in := last.input(g.key, base, res.reason)
-		out, err := w.eval(m, &in)
-		if err != nil {
-			return nil, err
-		}
-		res.take(m, out)
-		w.t.m.refused(m, out)
-		if len(m.Rules) == 0 {
-			continue
-		}
-		if len(steps) == 1 && (base.equal(last.before) || last.op == cdc.Read) {
-			res.takeVerdicts(m, out, g, last, in)
-			continue
-		}
-		for i := range steps {
-			s := &steps[i]
-			in := s.input(g.key, s.before, mapping.ReasonChange)
-			out, err := w.eval(m, &in)
-			if err != nil {
-				return nil, err
-			}
-			res.takeVerdicts(m, out, g, s, in)
+		if err := w.entity(res, g, m, steps, base); err != nil {
+			res.failed = append(res.failed, mapFailure{m, g.key, last.seq, err})
 		}
 	}
 	return res, nil
 }
 
-func (w *mapWorker) eval(m *mapping.Map, in *mapping.Input) (*mapping.Output, error) {
-	out, err := w.evaluators[m].Eval(in)
+// entity evaluates one map and its rules.
+func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []mapStep, base mapImage) error {
+	last := &steps[len(steps)-1]
+	in := last.input(g.key, base, res.reason)
+	out, err := w.evaluators[m].Eval(&in)
 	if err != nil {
-		return nil, fmt.Errorf("evaluating %s for a row of %s with seq %d: %w", m.Name, m.Table, in.Seq, err)
+		return err
 	}
-	return out, nil
+	res.take(m, out)
+	w.t.m.refused(m, out)
+	if len(m.Rules) == 0 {
+		return nil
+	}
+	if len(steps) == 1 && (base.equal(last.before) || last.op == cdc.Read) {
+		res.takeVerdicts(m, out, g, last, in)
+		return nil
+	}
+	for i := range steps {
+		s := &steps[i]
+		in := s.input(g.key, s.before, mapping.ReasonChange)
+		if out, err = w.evaluators[m].Eval(&in); err != nil {
+			return err
+		}
+		res.takeVerdicts(m, out, g, s, in)
+	}
+	return nil
 }
 
 // steps decodes the changes of an entity. Those of one source transaction
@@ -260,7 +258,7 @@ func (r *mapResult) take(m *mapping.Map, out *mapping.Output) {
 	if out.Mutation == nil {
 		return
 	}
-	mu := mapMutation{Mutation: out.Mutation, m: m, removal: out.Presence == mapping.Left || out.Presence == mapping.Deleted}
+	mu := mapMutation{Mutation: out.Mutation, m: m}
 	for _, i := range out.Once {
 		mu.once = append(mu.once, out.Mutation.Properties[i].Name)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chartwire/pipeline/mapping"
+	"chartwire/sinks"
 )
 
 // The flow's changelog, state.<flow>, holds what the row topics cannot give
@@ -49,10 +50,9 @@ type mapSourceProgress struct {
 }
 
 // mapPartDone says that of the changes up to Seq those are done whose entities
-// come before or at a place: removals come first, then tables, then keys.
+// come before or at a place, in the order of tables and keys.
 type mapPartDone struct {
 	Seq   int64  `json:"seq"`
-	Pass  int    `json:"pass"`
 	Table string `json:"table"` // state.Table.Text
 	Key   string `json:"key"`
 }
@@ -87,7 +87,7 @@ type mapLatch struct {
 }
 
 // mapOnce holds the first values of a record's write-once properties.
-type mapOnce map[string]string
+type mapOnce []sinks.Property
 
 func mapID(m *mapping.Map) string { return m.Source + "\x00" + m.Name }
 

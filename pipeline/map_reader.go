@@ -244,7 +244,7 @@ func (r *mapReader) take(rec *kgo.Record, meta *state.Meta, to mapReading) error
 func (r *mapReader) takeRow(s *mapSource, p *mapPart, rec *kgo.Record, to mapReading) error {
 	c, err := p.change(rec)
 	if err != nil {
-		return err
+		return unreadable(err)
 	}
 	if c.seq <= p.seq {
 		// The tombstone after a deletion has its seq.

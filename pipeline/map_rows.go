@@ -136,7 +136,7 @@ func (s *mapSchemas) byID(ctx context.Context, id uint32) (*schemas.RowSchema, e
 func (s *mapSchemas) split(ctx context.Context, value []byte) (uint32, *schemas.RowSchema, *schemas.Envelope, error) {
 	id, body, err := schemas.SchemaID(value)
 	if err != nil {
-		return 0, nil, nil, err
+		return 0, nil, nil, unreadable(err)
 	}
 	schema, err := s.byID(ctx, uint32(id))
 	if err != nil {
@@ -144,7 +144,15 @@ func (s *mapSchemas) split(ctx context.Context, value []byte) (uint32, *schemas.
 	}
 	env := new(schemas.Envelope)
 	if err := schema.Split(env, body); err != nil {
-		return 0, nil, nil, err
+		return 0, nil, nil, unreadable(err)
 	}
 	return uint32(id), schema, env, nil
+}
+
+// HaltRowUnreadable is the code of a record in a row topic that Chartwire did
+// not write.
+const HaltRowUnreadable = "row-unreadable"
+
+func unreadable(err error) error {
+	return &cdc.Halt{Code: HaltRowUnreadable, Text: "a record of a row topic is not one that capture writes", Err: err}
 }

@@ -119,7 +119,7 @@ func (t *mapTerm) latches(cutSeq int64, events []mapEvent) ([]mapMutation, error
 
 // fire evaluates the step again, for the mutations of its n-th firing.
 func (t *mapTerm) fire(e *mapEvent, n int64) ([]sinks.Mutation, error) {
-	out, err := t.workers[0].eval(e.m, &e.in)
+	out, err := t.workers[0].evaluators[e.m].Eval(&e.in)
 	if err != nil {
 		return nil, err
 	}

@@ -93,6 +93,7 @@ func (t *mapTerm) ensureTopics(ctx context.Context) error {
 	for _, s := range t.m.sources() {
 		topics = append(topics, broker.Cuts(o.Topics.Cuts(s)))
 	}
+	topics = append(topics, broker.Compacted(o.Topics.DeadLetters(t.m.letters())))
 	for _, sink := range o.Program.Sinks() {
 		for _, lane := range sinks.Lanes {
 			topics = append(topics, writes.Topic(o.Topics, sink, o.Flow, lane))

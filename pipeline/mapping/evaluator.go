@@ -22,6 +22,11 @@ func (p *Program) Reading(source string, table cdc.TableID) []*Map {
 	return maps
 }
 
+// WritesOnce reports whether the map has properties that are written once.
+func (m *Map) WritesOnce() bool {
+	return slices.ContainsFunc(m.plan.props, func(p propPlan) bool { return p.once })
+}
+
 // Evaluator evaluates one map. It is for one goroutine at a time.
 type Evaluator struct {
 	m           *Map
