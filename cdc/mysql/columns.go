@@ -242,6 +242,8 @@ func unsaid(m *image.ColumnMeta) bool {
 		return m.Collation == binaryCollation && (m.Meta == charMeta(16) || m.Meta == charMeta(4))
 	case gomysql.MYSQL_TYPE_BLOB:
 		return m.Meta == 4 && m.Collation != binaryCollation
+	case gomysql.MYSQL_TYPE_TIMESTAMP, gomysql.MYSQL_TYPE_TIME, gomysql.MYSQL_TYPE_DATETIME:
+		return true // the storage format of before 10.1: how many fractional digits
 	}
 	return false
 }

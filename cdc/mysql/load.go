@@ -147,15 +147,16 @@ func (st *stream) declare(meta *image.TableMeta, l *load) error {
 	if !st.v.maria {
 		return nil
 	}
-	open := false
+	var open []string
 	for i := range meta.Columns {
 		m := &meta.Columns[i]
 		if unsaid(m) {
-			m.Declared = l.state.Types[m.Name]
-			open = open || m.Declared == ""
+			if m.Declared = l.state.Types[m.Name]; m.Declared == "" {
+				open = append(open, m.Name)
+			}
 		}
 	}
-	if !open {
+	if open == nil {
 		return nil
 	}
 	info, err := describeTable(st.side, st.s.cfg.Name, true, l.id)
@@ -165,7 +166,7 @@ func (st *stream) declare(meta *image.TableMeta, l *load) error {
 	if err != nil {
 		return fmt.Errorf("asking for the types of %s: %w", l.id, err)
 	}
-	if st.pin(l, info.meta) {
+	if st.pin(l, info.meta, open...) {
 		st.tell(l)
 	}
 	for i := range meta.Columns {
@@ -176,11 +177,12 @@ func (st *stream) declare(meta *image.TableMeta, l *load) error {
 	return nil
 }
 
-// pin keeps the types that the stream does not say.
-func (st *stream) pin(l *load, meta *image.TableMeta) (changed bool) {
+// pin keeps the types that the stream does not say, and those of the columns
+// that it asks for by name.
+func (st *stream) pin(l *load, meta *image.TableMeta, names ...string) (changed bool) {
 	types := maps.Clone(l.state.Types)
 	for i := range meta.Columns {
-		if m := &meta.Columns[i]; unsaid(m) && types[m.Name] == "" {
+		if m := &meta.Columns[i]; (unsaid(m) || slices.Contains(names, m.Name)) && types[m.Name] == "" {
 			if types == nil {
 				types = map[string]string{}
 			}

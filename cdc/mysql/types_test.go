@@ -1,0 +1,107 @@
+package mysql
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
+	"chartwire/integration/servers"
+)
+
+// typesTable has a column of every type that both servers have, in character
+// sets of every kind.
+const typesTable = `create table types (id bigint unsigned, part varchar(20) character set latin1, touched int not null default 0,
+ i1 tinyint, i2 smallint unsigned, i3 mediumint, i4 int unsigned zerofill, i8 bigint, u8 bigint unsigned, yes tinyint(1),
+ d1 decimal(10,2), d2 decimal(65,30), f1 float, f2 double, f3 double(10,2), b1 bit(1), b64 bit(64), y year,
+ da date, t0 time, t6 time(6), dt datetime, dt3 datetime(3), ts timestamp null, ts6 timestamp(6) null,
+ c char(10), c1 char(255) character set latin1, v varchar(300), v3 varchar(20) character set utf8mb3, v16 varchar(20) character set utf16,
+ vr varchar(20) character set cp1251, tx mediumtext, bi binary(8), vb varbinary(8), bl blob,
+ e enum('a','ü','日') character set utf8mb4, e1 enum('x','ü') character set latin1, s set('a','b','ü'), j json,
+ primary key (id, part)) engine=`
+
+const typesRows = `set time_zone='+02:00', sql_mode='';
+insert into types values (18446744073709551615, 'Müller/1', 0, -128, 65535, -8388608, 42, -9223372036854775808, 18446744073709551615, 1,
+ -12345678.90, -12345678901234567890.123456789, 0.1, 1e-300, 1234.56, b'1', 0xffffffffffffffff, 2024,
+ '2024-02-29', '-838:59:59', '-00:00:00.000001', '2024-02-29 23:59:59', '1969-12-31 23:59:59.125', '2038-01-19 05:14:07', '2024-02-29 23:59:59.999999',
+ 'ab  ', 'Größe', repeat('😀', 200), '日本', 'A😀', 'Привет', repeat('x', 70000), x'4100', x'4100', x'00ff',
+ '日', 'ü', 'a,ü', '{"b": [1, 2.50, "x"], "a": null}');
+insert into types (id, part) values (0, '');
+insert into types (id, part, da, dt, dt3, ts, t0, e, e1, s, bi, d1) values (7, '%', '0000-00-00', '0001-01-01', '2024-05-00 10:00:00', 0, '838:59:59', '', 'none', '', '', 0);`
+
+// TestSnapshotEqualsStream reads rows by a query and then, after an update,
+// from the log: both must have the same bytes, key and type.
+func TestSnapshotEqualsStream(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		for _, engine := range []string{"InnoDB", "MyISAM"} {
+			t.Run(engine, func(t *testing.T) {
+				r := newRig(t, k, "set sql_mode=''; "+typesTable+engine, "types")
+				r.exec(typesRows)
+				p := r.tap(cdc.Resume{})
+				read := map[string]cdc.Change{}
+				for p.loads[r.id("types")].Phase != cdc.LoadDone {
+					for _, c := range p.next().Changes {
+						read[c.Key] = c
+					}
+				}
+				for _, key := range []string{"18446744073709551615/Müller%2f1", "0/%", "7/%25"} {
+					if read[key].After == nil {
+						t.Errorf("no row %q in the snapshot", key)
+					}
+				}
+				r.exec("update types set touched = 1")
+				for n := 0; n < len(read); {
+					for _, c := range p.next().Changes {
+						n++
+						was := read[c.Key]
+						if !bytes.Equal(was.After, c.Before) {
+							t.Errorf("row %q: the query gave\n%s\nthe log\n%s", c.Key, rowText(t, was.Table, was.After), rowText(t, c.Table, c.Before))
+						}
+						if was.Table != c.Table && !sameShape(was.Table, c.Table) {
+							t.Errorf("the query's table is %+v, the log's %+v", was.Table, c.Table)
+						}
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestUnsaidTypes reads what MariaDB's stream does not say of columns.
+func TestUnsaidTypes(t *testing.T) {
+	r := newRig(t, maria, `create table t (id int primary key, j json, l longtext, six inet6, four inet4, b16 binary(16))`, "t")
+	row := `'{"a": 1}', '{}', '2001:db8::', '10.0.0.0', x'20010db8'`
+	r.exec("insert into t values (1, " + row + ")")
+	p := r.tap(cdc.Resume{})
+	const want1 = ` j={"a": 1} l={} six=2001:db8:: four=10.0.0.0 b16=20010db8000000000000000000000000`
+	want(t, p.loaded(), "r t 1: id=1"+want1)
+	r.exec("insert into t values (2, " + row + ")")
+	txn := p.next()
+	want(t, show(t, txn), "c t 2: id=2"+want1)
+	var kinds []string
+	for _, c := range txn.Changes[0].Table.Columns {
+		kinds = append(kinds, c.Type.Kind.String())
+	}
+	want(t, kinds, "int", "json", "text", "inet6", "inet4", "bytes")
+}
+
+// TestOldTimes reads the storage format of before MariaDB 10.1, whose fraction
+// the stream does not mention.
+func TestOldTimes(t *testing.T) {
+	db := servers.MariaDB(t, "--mysql56-temporal-format=OFF")
+	r := rigOn(t, db, "create table plain (id int primary key, d datetime, t time); create table fine (id int primary key, d datetime(6))", "plain")
+	p := r.tap(cdc.Resume{})
+	p.loaded()
+	r.exec("insert into plain values (1, '2024-02-29 23:59:58', '-01:02:03')")
+	want(t, show(t, p.next()), "c plain 1: id=1 d=2024-02-29T23:59:58 t=-01:02:03")
+	p.stop()
+
+	r.cfg.Selections[0].Table.Name = "fine"
+	p = r.tap(cdc.Resume{})
+	p.loaded()
+	r.exec("insert into fine values (1, '2024-02-29 23:59:58.5')")
+	if err := p.halt(image.HaltType); !strings.Contains(err.Error(), "FORCE") {
+		t.Error(err)
+	}
+}
