@@ -20,9 +20,10 @@ type Generator struct {
 	lab  int64 // the last result's number
 }
 
-// New makes a generator; now is the time that its dates are near to.
+// New makes a generator; now is the time that its dates are near to, and its
+// location the zone of the clocks of the tables.
 func New(seed uint64, now time.Time) *Generator {
-	return &Generator{r: rand.New(rand.NewPCG(seed, 0x706174)), now: now.UTC().Truncate(time.Second), next: 1}
+	return &Generator{r: rand.New(rand.NewPCG(seed, 0x706174)), now: now.Truncate(time.Second), next: 1}
 }
 
 var (
@@ -237,5 +238,5 @@ func (g *Generator) result(critical int, at time.Time) (string, int64) {
 		value = pick(g.r, []string{"<0.1", "Positive", "trace", ""})
 	}
 	return fmt.Sprintf("(%d, %d, %s, %s, %s, %.4f, %.4f, '%s', %s, %d)", g.lab, patient, Quote(t.name), Quote(value), Quote(t.unit),
-		t.low, t.high, at.UTC().Format(time.DateTime), Quote("Dr. "+pick(g.r, lastNames)), critical), g.lab
+		t.low, t.high, at.In(g.now.Location()).Format(time.DateTime), Quote("Dr. "+pick(g.r, lastNames)), critical), g.lab
 }
