@@ -166,6 +166,8 @@ func (c *Config) checkSinks(d *decoder) {
 	if n := c.Sinks.Notify; n != nil {
 		if n.Key.IsZero() && !d.said("sinks.notify.key") {
 			d.bad("sinks.notify.key", "is missing: the key that notifications are signed with, ${NAME} or file:PATH")
+		} else if len(n.Key.Reveal()) < 16 && !d.failed("sinks.notify.key") {
+			d.bad("sinks.notify.key", "has fewer than 16 characters: receivers could not tell a page from a forged one")
 		}
 		if _, ok := n.Routes["default"]; !ok {
 			d.bad("sinks.notify.routes", "needs a route `default`: a critical result without a receiver would be told to nobody")

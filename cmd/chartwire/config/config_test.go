@@ -38,7 +38,7 @@ flows:
 `
 
 func env(name string) (string, bool) {
-	v, ok := map[string]string{"KAFKA_PASSWORD": "k", "OM_PASSWORD": "o", "HUBSPOT_TOKEN": "h", "NOTIFY_KEY": "n"}[name]
+	v, ok := map[string]string{"KAFKA_PASSWORD": "k", "OM_PASSWORD": "o", "HUBSPOT_TOKEN": "h", "NOTIFY_KEY": "a-key-of-enough-characters", "SHORT": "n"}[name]
 	return v, ok
 }
 
@@ -85,6 +85,7 @@ func TestProblems(t *testing.T) {
 	f("${OM_PASSWORD}", "hunter2", "c.yaml:16: sources.om.password: a secret does not stand in the file")
 	f("${OM_PASSWORD}", "${NOPE}", "c.yaml:16: sources.om.password: the environment variable NOPE is not set")
 	f("${OM_PASSWORD}", "file:/nowhere/at/all", "c.yaml:16: sources.om.password: reading the secret")
+	f("${NOTIFY_KEY}", "${SHORT}", "c.yaml:21: sinks.notify.key: has fewer than 16 characters")
 	f("30d", "30", "c.yaml:8: kafka.replay: \"30\" is not a length of time")
 	f("30d", "3d", "c.yaml:8: kafka.replay: must be at least 7d")
 	f("60%", "0.6", `c.yaml:19: sinks.hubspot.share: "0.6" is not a share`)

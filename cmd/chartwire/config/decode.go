@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -304,32 +305,50 @@ func distance(a, b string) int {
 
 // Secret is a value that comes from the environment or a file. It prints as
 // stars.
-type Secret struct{ value string }
+type Secret struct{ value, path string }
 
 // Reveal gives the secret itself.
 func (s Secret) Reveal() string { return s.value }
+
+// Current gives the secret as it is now: one in a file can be exchanged while
+// the process runs.
+func (s Secret) Current() (string, error) {
+	if s.path == "" {
+		return s.value, nil
+	}
+	return readSecret(s.path)
+}
 
 // IsZero reports whether the secret was left out.
 func (s Secret) IsZero() bool { return s.value == "" }
 
 func (s Secret) String() string { return "***" }
 
-func (s *Secret) fromText(text string) error {
+func (s *Secret) fromText(text string) (err error) {
 	if path, ok := strings.CutPrefix(text, "file:"); ok {
-		b, err := os.ReadFile(unmark(path))
-		if err != nil {
-			return fmt.Errorf("reading the secret: %w", err)
-		}
-		text = "\x00" + strings.TrimRight(string(b), "\r\n")
+		s.path = unmark(path)
+		s.value, err = readSecret(s.path)
+		return err
 	}
 	if !strings.Contains(text, "\x00") {
-		return fmt.Errorf("a secret does not stand in the file; write ${NAME} to take it from the environment, or file:PATH")
+		return errors.New("a secret does not stand in the file; write ${NAME} to take it from the environment, or file:PATH")
 	}
-	s.value = unmark(text)
-	if s.value == "" {
-		return fmt.Errorf("the secret is empty")
+	if s.value = unmark(text); s.value == "" {
+		return errors.New("the secret is empty")
 	}
 	return nil
+}
+
+func readSecret(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the secret: %w", err)
+	}
+	value := strings.TrimRight(string(b), "\r\n")
+	if value == "" {
+		return "", fmt.Errorf("the secret in %s is empty", path)
+	}
+	return value, nil
 }
 
 // Percent is a share, written as 80%.

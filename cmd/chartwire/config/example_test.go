@@ -11,7 +11,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := func(string) (string, bool) { return "x", true }
+	set := func(string) (string, bool) { return "sixteen-characters-at-least", true }
 	c, err := Parse("chartwire.example.yaml", text, set)
 	if err != nil {
 		t.Fatal(err)
