@@ -1,0 +1,219 @@
+package demo
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"chartwire/integration/servers"
+	"chartwire/schemas/maps"
+	"chartwire/schemas/maps/generate"
+	"chartwire/sinks/hubspot/hubspottest"
+	"chartwire/sinks/notify/notifytest"
+)
+
+// stage is everything that the demo runs with: the database, HubSpot, the
+// pager, Kafka and the chartwire processes.
+type stage struct {
+	dir    string
+	db     *servers.DB
+	pool   *sql.DB
+	sim    *hubspottest.Server
+	simURL string
+	pager  *notifytest.Receiver
+	labs   *generate.Generator
+	config string
+	env    []string
+	http   map[string]string // addresses of the processes, by what they run
+	procs  map[string]*process
+
+	stops []func()
+}
+
+const (
+	database = "clinic"
+	pageKey  = "demo-key-for-signing-pages"
+	reader   = "chartwire"
+)
+
+// set builds the stage and starts Chartwire on it.
+func (d *demo) set(ctx context.Context, dir string) (*stage, error) {
+	s := &stage{dir: dir, http: map[string]string{}, procs: map[string]*process{}, labs: d.gen}
+	for _, step := range []struct {
+		what string
+		do   func(context.Context, *stage) error
+	}{
+		{"MariaDB with the tables of the map packs", d.setDatabase},
+		{"HubSpot stand-in, and a receiver of pages", d.setHubSpot},
+		{"embedded Kafka and schema registry", d.setKafka},
+		{"chartwire check --create-properties", d.setProperties},
+		{"chartwire run", d.setProcesses},
+	} {
+		began := time.Now()
+		if err := step.do(ctx, s); err != nil {
+			s.strike()
+			return nil, fmt.Errorf("%s: %w", step.what, err)
+		}
+		d.say("   %-46s %5.1f s", step.what, time.Since(began).Seconds())
+	}
+	return s, nil
+}
+
+// strike ends everything in reverse.
+func (s *stage) strike() {
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		s.stops[i]()
+	}
+	s.stops = nil
+}
+
+func (s *stage) onStrike(f func()) { s.stops = append(s.stops, f) }
+
+func (d *demo) setDatabase(_ context.Context, s *stage) error {
+	db, err := servers.StartDB(servers.MariaDB1011, filepath.Join(s.dir, "mariadb"))
+	if err != nil {
+		return err
+	}
+	s.db = db
+	s.onStrike(db.Close)
+	ddl := "create database " + database + "; use " + database + ";\n"
+	for _, pack := range []string{"om-aggregation", "labs"} {
+		text, err := maps.Files.ReadFile(pack + "/reference.sql")
+		if err != nil {
+			return err
+		}
+		ddl += string(text)
+	}
+	// The least rights, as `chartwire check` prints them.
+	ddl += fmt.Sprintf(` create user %[1]s@'%%' identified by '%[1]s-secret';
+grant replication slave, replication client, binlog monitor on *.* to %[1]s@'%%'; grant select on %[2]s.* to %[1]s@'%%';`, reader, database)
+	if err := db.Exec(ddl); err != nil {
+		return err
+	}
+	if s.pool, err = db.Open(database); err != nil {
+		return err
+	}
+	s.onStrike(func() { _ = s.pool.Close() })
+	for left := d.Patients; left > 0; left -= 500 {
+		if _, err := s.pool.Exec(d.gen.Patients(min(left, 500))); err != nil {
+			return err
+		}
+	}
+	_, err = s.pool.Exec(d.gen.Results(300, 400, true))
+	return err
+}
+
+func (d *demo) setHubSpot(ctx context.Context, s *stage) error {
+	s.sim = hubspottest.New(hubspottest.Options{Seed: d.Seed, Control: true, Latency: hubspottest.Latency{Fixed: 30 * time.Millisecond, Tail: 15 * time.Millisecond}})
+	url, err := s.listen(ctx, s.sim)
+	if err != nil {
+		return err
+	}
+	s.simURL = url
+	s.pager = notifytest.New(pageKey)
+	pages, err := s.listen(ctx, s.pager)
+	if err != nil {
+		return err
+	}
+	s.config = filepath.Join(s.dir, "chartwire.yaml")
+	s.env = []string{"OM_PASSWORD=" + reader + "-secret", "HUBSPOT_TOKEN=" + hubspottest.DefaultToken, "NOTIFY_KEY=" + pageKey}
+	port, err := servers.Port()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.config, []byte(fmt.Sprintf(configuration, filepath.Join(s.dir, "data"), s.db.Addr, url, pages, port)), 0o600)
+}
+
+// configuration is what a user would write; the demo leaves it for reading.
+const configuration = `installation: demo
+data: %[1]s
+kafka: embedded
+registry: embedded
+sources:
+  om: {kind: om-aggregation, address: "%[2]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York}
+  labs: {kind: labs, address: "%[2]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York}
+sinks:
+  hubspot: {url: "%[3]s", token: "${HUBSPOT_TOKEN}", portal: 24117000, share: 90%%}
+  notify:
+    key: ${NOTIFY_KEY}
+    link: https://app.hubspot.com/contacts/24117000
+    routes:
+      default: {url: "%[4]s/page"}
+      critical-results: {url: "%[4]s/critical"}
+flows:
+  patients: {maps: [om-aggregation/contacts]}
+  labs: {maps: [labs/lab_results]}
+http: {address: "127.0.0.1:%[5]d"}
+`
+
+// listen serves a handler on a loopback port until the stage is struck.
+func (s *stage) listen(_ context.Context, h http.Handler) (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(l) }()
+	s.onStrike(func() { _ = srv.Close() })
+	return "http://" + l.Addr().String(), nil
+}
+
+func (d *demo) setKafka(ctx context.Context, s *stage) error {
+	stop, err := d.Services(ctx, filepath.Join(s.dir, "data"))
+	if err == nil {
+		s.onStrike(stop)
+	}
+	return err
+}
+
+func (d *demo) setProperties(ctx context.Context, s *stage) error {
+	out, err := s.command(ctx, d.Binary, "check", "--create-properties")
+	if err != nil {
+		return fmt.Errorf("%w:\n%s", err, out)
+	}
+	return nil
+}
+
+func (d *demo) setProcesses(_ context.Context, s *stage) error {
+	kinds := []string{"run"}
+	if d.Break {
+		kinds = []string{"capture", "map", "deliver"}
+	}
+	for _, kind := range kinds {
+		if err := s.launch(d.Binary, kind); err != nil {
+			return err
+		}
+	}
+	s.onStrike(func() {
+		for _, p := range s.procs {
+			p.stop()
+		}
+	})
+	return nil
+}
+
+func (s *stage) exec(statement string) error {
+	_, err := s.pool.Exec(statement)
+	return err
+}
+
+func (s *stage) execLabs(statement string) error { return s.exec(statement) }
+
+// safetyTickets counts the tickets that critical results made.
+func (s *stage) safetyTickets() int {
+	n := 0
+	for _, r := range s.sim.Records("tickets") {
+		if strings.HasPrefix(r.Properties["chartwire_ticket_key"], "labs/") {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *stage) logs() string { return filepath.Join(s.dir, "*.log") }
