@@ -7,6 +7,8 @@ import (
 
 	"chartwire/pipeline/mapping/expr"
 	"chartwire/sinks"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // The written form of a map, as read from its file and not yet checked against
@@ -22,6 +24,7 @@ type mapFile struct {
 	record    scalar
 	keyName   scalar
 	key       *formula
+	keySpec   []scalar
 	class     class
 	owner     scalar
 	onDelete  policy
@@ -190,6 +193,15 @@ func (m *mapFile) readKey(o *object) {
 		return
 	}
 	m.keyName = k.keys[0].scalar
+	if _, ok := k.keys[0].node.(*ast.MappingNode); ok { // with the requirements that it fulfils
+		body, _ := k.object(m.keyName.text)
+		if m.key = m.formula(body, "from"); m.key == nil && !body.has("from") {
+			body.need("from", "from: text(PatNum)")
+		}
+		m.keySpec = body.texts("spec")
+		body.done()
+		return
+	}
 	m.key = m.formula(k, m.keyName.text)
 }
 
