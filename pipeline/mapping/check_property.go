@@ -70,8 +70,12 @@ func (c *checker) fixed(f *propFile, def *hubspot.Property, t *target, p *propPl
 	if f.values != nil {
 		c.bad(f.valuesAt, "`values` belongs to `from`: a fixed value needs none")
 	}
-	text, problem := fixedText(f.is.text, def)
 	pipeline, stage := t.schema.PipelineProperties()
+	if def.Name == pipeline || def.Name == stage {
+		plain := *def // its options are the pipelines and stages, looked up below
+		plain.Options, def = nil, &plain
+	}
+	text, problem := fixedText(f.is.text, def)
 	if problem == "" && def.Name == pipeline && t.schema.Pipeline(text) == nil {
 		var names []string
 		for _, pl := range t.schema.Pipelines {

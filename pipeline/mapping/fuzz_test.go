@@ -2,7 +2,6 @@ package mapping_test
 
 import (
 	"errors"
-	"os"
 	"testing"
 
 	"chartwire/pipeline/mapping"
@@ -14,11 +13,6 @@ func FuzzCompile(f *testing.F) {
 	f.Add(good)
 	f.Add(people)
 	f.Add(ruled)
-	b, err := os.ReadFile(languageDoc)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(b))
 	w := world(f)
 	s, after := row(f, "id=1|name=Ann|note= x|born=2000-01-01|seen=2026-03-29 02:30:00|balance=-0.1|price=1.5|kind=a|flags=x|active=1|result=<5|opens=00:00:01")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -11,9 +11,10 @@ const notifyKey = "page_key"
 var notifySchema = &hubspot.Schema{Objects: []*hubspot.Object{{
 	Name: "pages",
 	Properties: []*hubspot.Property{
-		{Name: "route", Type: hubspot.String, Required: true},
+		{Name: "route", Type: hubspot.String}, // else the default one
 		{Name: "title", Type: hubspot.String, Required: true},
 		{Name: "text", Type: hubspot.String},
+		{Name: "severity", Type: hubspot.String}, // else that of its lane
 		// about names the record that the page is about as object/property/key.
 		// Left out, it is the record that the rule makes beside the page, or
 		// else the record of the entity.

@@ -1,12 +1,14 @@
 package mapping_test
 
 import (
+	"io/fs"
 	"testing"
 	"time"
 
 	"chartwire/pipeline/mapping"
 	"chartwire/schemas/hubspot"
 	"chartwire/schemas/maps"
+	"chartwire/schemas/maps/ddl"
 )
 
 // env is two sources with the reference tables of the embedded packs.
@@ -21,20 +23,28 @@ func env(t testing.TB) ([]mapping.File, mapping.Env) {
 		t.Fatal(err)
 	}
 	e := mapping.Env{Objects: map[string]*hubspot.Schema{"hubspot": objects}}
-	packs, err := maps.Packs(maps.Files)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var files []mapping.File
-	for _, p := range packs {
-		tables, err := p.Tables(p.Name, "clinic")
+	for _, pack := range []string{"om-aggregation", "labs"} {
+		sql, err := maps.Files.ReadFile(pack + "/reference.sql")
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.Sources = append(e.Sources, mapping.Source{Name: p.Name, Zone: zone})
+		tables, err := ddl.Parse(pack, "clinic", string(sql))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Sources = append(e.Sources, mapping.Source{Name: pack, Zone: zone})
 		e.Tables = append(e.Tables, tables...)
-		for _, f := range p.Files {
-			files = append(files, mapping.File(f))
+		names, err := fs.Glob(maps.Files, pack+"/*.yaml")
+		if err != nil || len(names) == 0 {
+			t.Fatal("no maps", err)
+		}
+		for _, name := range names {
+			text, err := maps.Files.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, mapping.File{Name: name, Text: text})
 		}
 	}
 	return files, e
