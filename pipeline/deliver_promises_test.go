@@ -302,6 +302,7 @@ func testForeign(t *testing.T, e *deliverEnv) {
 }
 
 func testCleanStop(t *testing.T, e *deliverEnv) {
+	e.lag = 5 * time.Second
 	e.sink.Latency = 100 * time.Millisecond
 	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
 	r := e.start()
@@ -316,7 +317,7 @@ func testCleanStop(t *testing.T, e *deliverEnv) {
 	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("ending took %s", took)
 	}
-	e.settle(time.Second)
+	e.settle(soon)
 	e.equal()
 	if p := e.progress(); !p.Clean {
 		t.Error("the end was not clean")
