@@ -77,7 +77,9 @@ func (t *term) done(p *plan, r sinks.Result, now time.Time) {
 	}
 	again := now.Before(doubt)
 	t.land(p.rec, func(part *lanes.Part) bool {
-		part.Attempts, part.Failed, part.Whole, part.Again = 0, time.Time{}, lost, false
+		// What was created all at once is written all at once again, though its
+		// parts are of two lanes: half of it may mean something else.
+		part.Attempts, part.Failed, part.Whole, part.Again = 0, time.Time{}, lost || again && p.write.Create, false
 		if again {
 			part.Doubt, part.Again, part.NotBefore = doubt, true, doubt
 			for _, it := range part.Items {

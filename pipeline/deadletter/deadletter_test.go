@@ -1,6 +1,7 @@
 package deadletter_test
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -122,12 +123,16 @@ func TestListAndRetry(t *testing.T) {
 	}
 	var asked []string
 	if _, err := broker.Scan(t.Context(), c, func(r *kgo.Record) error {
-		asked = append(asked, string(r.Key)+" "+string(r.Headers[0].Value))
+		ask := string(r.Key)
+		for _, h := range r.Headers {
+			ask += fmt.Sprintf(" %s=%s", h.Key, h.Value)
+		}
+		asked = append(asked, ask)
 		return nil
 	}, topics.Retry("om")); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"om.patient\x001 clinic"}, asked); d != "" {
+	if d := cmp.Diff([]string{"om.patient\x001 source=clinic map=om/contacts record=contacts/id/1"}, asked); d != "" {
 		t.Errorf("asked again (-want +got):\n%s", d)
 	}
 	if err := deadletter.Retry(t.Context(), c, topics, &deadletter.Letter{Flow: "om"}); err == nil {

@@ -74,8 +74,8 @@ func Retry(ctx context.Context, c broker.Config, topics schemas.Topics, letters 
 			return fmt.Errorf("retrying dead letter %s: %w", l.ID(), ErrNoOrigin)
 		}
 		for _, o := range l.Origin {
-			r := request(topics.Retry(l.Flow), o)
-			if id := r.Topic + "\x00" + o.Source + "\x00" + string(r.Key); !asked[id] {
+			r := request(topics.Retry(l.Flow), l, o)
+			if id := fmt.Sprint(r.Topic, r.Headers, string(r.Key)); !asked[id] {
 				asked[id] = true
 				recs = append(recs, r)
 			}
@@ -93,11 +93,16 @@ func Retry(ctx context.Context, c broker.Config, topics schemas.Topics, letters 
 }
 
 // request is a record of a flow's retry topic: its key names a table and a row,
-// its header the source they are of.
-func request(topic string, o sinks.Origin) *kgo.Record {
+// its headers the source they are of, and the map or rule and the record that
+// were refused.
+func request(topic string, l *Letter, o sinks.Origin) *kgo.Record {
 	return &kgo.Record{
-		Topic:   topic,
-		Key:     []byte(o.Table + "\x00" + o.Row),
-		Headers: []kgo.RecordHeader{{Key: "source", Value: []byte(o.Source)}},
+		Topic: topic,
+		Key:   []byte(o.Table + "\x00" + o.Row),
+		Headers: []kgo.RecordHeader{
+			{Key: "source", Value: []byte(o.Source)},
+			{Key: "map", Value: []byte(l.Map)},
+			{Key: "record", Value: []byte(l.Record.ID())},
+		},
 	}
 }
