@@ -50,6 +50,7 @@ func (w *snapshotter) describe(q *chunkRequest) error {
 	if t.enc, err = image.Compile(info.meta, q.columns); err != nil {
 		return err
 	}
+	w.s.metrics.count(t.enc)
 	for i := range t.enc.Table().Columns {
 		info.columns = append(info.columns, t.enc.Table().Columns[i].Name)
 	}

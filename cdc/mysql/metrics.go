@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"chartwire/cdc/mysql/image"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -8,6 +10,7 @@ import (
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
 	heartbeat                               prometheus.Gauge
+	lost                                    *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer, source string) *metrics {
@@ -24,6 +27,14 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 		loaded:       counter("chartwire_capture_snapshot_rows_total", "Rows read by snapshots and given."),
 		heartbeat:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_heartbeat_timestamp_seconds", Help: "When the source last said that it had nothing more to say."}),
 	}
-	r.MustRegister(m.heartbeat)
+	m.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
+		Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})
+	r.MustRegister(m.heartbeat, m.lost)
 	return m
+}
+
+// count lets the encoder of a table count what it cannot say.
+func (m *metrics) count(enc *image.Encoder) {
+	table := enc.Table().ID().String()
+	enc.Lost = func(column string) { m.lost.WithLabelValues(table, column).Inc() }
 }

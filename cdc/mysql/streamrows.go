@@ -99,6 +99,7 @@ func (st *stream) prepare(t *table) error {
 	if t.enc, err = image.Compile(meta, t.selection.Columns); err != nil {
 		return err
 	}
+	st.s.metrics.count(t.enc)
 	for _, missing := range t.enc.Missing() {
 		st.log.Warn("a selected column is not in the table", "source", st.s.cfg.Name, "table", t.name, "column", missing)
 	}

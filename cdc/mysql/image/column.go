@@ -87,7 +87,6 @@ type column struct {
 	wideBit  bool  // BIT(64), written as a decimal
 	prefix   uint8 // bytes of the length in front of the value; 0: size is the length
 	size     int
-	out      int // index in Table.Columns
 	fsp      int // fractional digits of a time
 	pad      int // BINARY(n): n
 	decimal  decimalLayout

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"sync/atomic"
 
 	"chartwire/cdc"
 )
@@ -45,7 +44,7 @@ func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 			if err != nil {
 				return nil, halt(t, m, real, err)
 			}
-			c.take, c.out, out[i] = true, len(t.Columns), len(t.Columns)
+			c.take, out[i] = true, len(t.Columns)
 			t.Columns = append(t.Columns, cdc.Column{Name: m.Name, Type: typ})
 			e.selected = append(e.selected, i)
 		}
@@ -62,7 +61,6 @@ func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 			e.missing = append(e.missing, name)
 		}
 	}
-	e.nulled = make([]atomic.Uint64, len(t.Columns))
 	return e, nil
 }
 

@@ -234,20 +234,25 @@ func TestHalts(t *testing.T) {
 	}
 }
 
-// TestNulled checks the counters of what cannot be said.
-func TestNulled(t *testing.T) {
+// TestLost checks that what cannot be said is told.
+func TestLost(t *testing.T) {
 	m := &image.TableMeta{Key: []int{0}, Columns: []image.ColumnMeta{{Name: "id", Type: 1}, {Name: "d", Type: 10}, {Name: "s", Type: 15, Meta: 9, Collation: 45}}}
 	enc, err := image.Compile(m, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	lost := map[string]int{}
+	enc.Lost = func(column string) { lost[column]++ }
 	for range 3 {
 		row, _, err := enc.Append(nil, []byte{0, 1, 0, 0, 0, 2, 'a', 0xff}, []byte{7})
 		if err != nil || !bytes.Equal(row, append([]byte{2, 2, 0, 2, 8}, "a\uFFFD"...)) {
 			t.Errorf("%x, %v", row, err)
 		}
 	}
-	if got := enc.Nulled(); !slices.Equal(got, []uint64{0, 3, 3}) {
-		t.Error(got)
+	if _, err := enc.AppendPacket(nil, []byte("\x011\x0a0000-00-00\x01\xff")); err != nil {
+		t.Error(err)
+	}
+	if len(lost) != 2 || lost["d"] != 4 || lost["s"] != 4 {
+		t.Error(lost)
 	}
 }

@@ -13,6 +13,5 @@
 //     for MySQL's JSON.
 //   - What cannot be read faithfully is a [*cdc.Halt] when the table is compiled,
 //     or when the row arrives; no error holds a value.
-//   - An Encoder does not change, apart from its counters, and may be used by
-//     several goroutines.
+//   - An Encoder does not change and may be used by several goroutines.
 package image

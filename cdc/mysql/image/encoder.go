@@ -3,7 +3,6 @@ package image
 import (
 	"encoding/binary"
 	"errors"
-	"sync/atomic"
 
 	"chartwire/cdc"
 	"chartwire/schemas"
@@ -11,28 +10,21 @@ import (
 
 // Encoder turns rows of one version of a table into [cdc.Row].
 type Encoder struct {
+	// Lost, if set before the first row, is told the column of each value that
+	// cannot be said and is written as null (zero, partial and out-of-range
+	// dates) or with U+FFFD in it (text that is none in its character set).
+	Lost func(column string)
+
 	table     *cdc.Table
 	columns   []column // all of the table
 	selected  []int    // in columns, in the order of table.Columns
 	missing   []string
 	nullBytes int
-	nulled    []atomic.Uint64
 }
 
 // Table describes the rows that the encoder makes: the selected columns in the
 // table's order.
 func (e *Encoder) Table() *cdc.Table { return e.table }
-
-// Nulled is how many values of each column of Table could not be said and are
-// written as null (zero, partial and out-of-range dates) or with U+FFFD in
-// them (text that is none in its character set).
-func (e *Encoder) Nulled() []uint64 {
-	n := make([]uint64, len(e.nulled))
-	for i := range n {
-		n[i] = e.nulled[i].Load()
-	}
-	return n
-}
 
 // AppendKey appends the key of a row that the encoder made.
 func (e *Encoder) AppendKey(dst []byte, row cdc.Row) ([]byte, error) {
@@ -72,12 +64,18 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 				if ok == bad {
 					return dst, image, e.corrupt(c, errValue)
 				}
-				e.nulled[c.out].Add(1)
+				e.lost(c)
 			}
 		}
 		b = b[end:]
 	}
 	return dst, b, nil
+}
+
+func (e *Encoder) lost(c *column) {
+	if e.Lost != nil {
+		e.Lost(c.name)
+	}
 }
 
 // Skip finds the end of the row image at the start of image and encodes nothing.

@@ -87,7 +87,7 @@ func (e *Encoder) appendTextValue(dst []byte, i int, v []byte) ([]byte, error) {
 	case bad:
 		return dst[:start], e.corrupt(c, errValue)
 	case lost:
-		e.nulled[i].Add(1)
+		e.lost(c)
 	}
 	return dst, nil
 }
