@@ -124,8 +124,8 @@ func (m *committer) commit(b *batch, rows map[*captureTable]int, full bool) erro
 		return err
 	}
 	m.last = now
-	if m.deltas++; full {
-		m.deltas, m.full = 0, now
+	if full {
+		m.full = now
 	}
 	m.capture.committed(b, rows, m.in.heardAt())
 	return nil
@@ -142,9 +142,9 @@ func (m *committer) cut(b *batch, full bool, now time.Time) (*kgo.Record, error)
 		d.Commit = m.state.Commit
 	}
 	m.state.Fold(d)
-	key := fmt.Sprintf("%s#%d", m.state.Source, m.deltas)
+	m.deltas++
 	if full {
-		key = m.state.Source
+		m.deltas = 0
 		whole := *m.state
 		whole.Full = true
 		d = &whole
@@ -153,5 +153,5 @@ func (m *committer) cut(b *batch, full bool, now time.Time) (*kgo.Record, error)
 	if err != nil {
 		return nil, err
 	}
-	return &kgo.Record{Topic: m.topic, Key: []byte(key), Value: value, Timestamp: now}, nil
+	return &kgo.Record{Topic: m.topic, Key: cut.Key(m.state.Source, m.deltas), Value: value, Timestamp: now}, nil
 }

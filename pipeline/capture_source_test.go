@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"chartwire/cdc"
@@ -15,11 +16,11 @@ import (
 // one table or two: the sum of all is the same at every cut. Its nth
 // transaction is the same however often and from wherever it is read.
 type bank struct {
-	accounts int           // of each table
-	txns     int           // then heartbeats
-	large    int           // each hundredth transaction has that many moves, in pieces
-	piece    int           // changes in a piece
-	every    time.Duration // between transactions
+	accounts int          // of each table
+	txns     int          // then heartbeats
+	large    int          // each hundredth transaction has that many moves, in pieces
+	piece    int          // changes in a piece
+	every    atomic.Int64 // nanoseconds between transactions
 	// pieceEvery is the time between the pieces of one.
 	pieceEvery time.Duration
 	beat       time.Duration // between heartbeats, at the end
@@ -92,8 +93,8 @@ func (b *bank) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, err
 				return
 			}
 			skip = 0
-			if b.every > 0 {
-				time.Sleep(b.every)
+			if every := b.every.Load(); every > 0 {
+				time.Sleep(time.Duration(every))
 			}
 		}
 		for {

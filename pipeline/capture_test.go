@@ -109,6 +109,20 @@ func (s *stand) until(c *pipeline.Capture, txn int) {
 	}
 }
 
+// untilCut waits for a position in Kafka, whoever captures.
+func (s *stand) untilCut(txn int) {
+	s.Helper()
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		got, _, err := cut.Latest(s.Context(), s.conn, s.topics.Cuts("bank"))
+		if err == nil && got != nil && got.Checkpoint.Position.Offset >= uint64(txn) {
+			return
+		}
+		if time.Since(start) > 120*time.Second {
+			s.Fatalf("the newest cut is %+v, %v", got, err)
+		}
+	}
+}
+
 // row is a record as it was written.
 type row struct {
 	table, key string
@@ -218,15 +232,14 @@ func (s *stand) rows() []row {
 
 func decodeRow(schema *schemas.RowSchema, r *kgo.Record) (got row, err error) {
 	got = row{table: schema.Table.Name, key: string(r.Key), tombstone: r.Value == nil}
-	if got.seq, err = cut.Seq(r); err != nil {
+	if len(r.Headers) != 2 || r.Headers[0].Key != schemas.HeaderSeq || r.Headers[1].Key != schemas.HeaderOp {
+		return got, fmt.Errorf("headers %v", r.Headers)
+	}
+	if got.seq, err = schemas.ParseSeq(r.Headers[0].Value); err != nil {
 		return got, err
 	}
-	for _, h := range r.Headers {
-		if h.Key == schemas.HeaderOp {
-			if got.op, err = schemas.ParseOp(h.Value); err != nil {
-				return got, err
-			}
-		}
+	if got.op, err = schemas.ParseOp(r.Headers[1].Value); err != nil {
+		return got, err
 	}
 	if got.tombstone {
 		return got, nil
@@ -275,7 +288,7 @@ func testAll(s *stand) {
 
 // testCaptureFaults loses ends of transactions, and answers to them.
 func testCaptureFaults(t *testing.T, s *stand) {
-	s.bank.every = 500 * time.Microsecond
+	s.bank.every.Store(int64(500 * time.Microsecond))
 	road, conn := brokertest.NewRoad(s.conn)
 	rng := rand.New(rand.NewPCG(1, 2))
 	var faults atomic.Int32
@@ -295,7 +308,7 @@ func testCaptureFaults(t *testing.T, s *stand) {
 
 // testCaptureKilled takes the network from one capture after another, for good.
 func testCaptureKilled(t *testing.T, s *stand) {
-	s.bank.every = time.Millisecond
+	s.bank.every.Store(int64(time.Millisecond))
 	rng := rand.New(rand.NewPCG(3, 4))
 	var roads []*brokertest.Road
 	for range 4 {

@@ -4,16 +4,16 @@
 // A [Cut] is written last in its Kafka transaction, to a topic with one
 // partition per source. It lists what its transaction touched; a full one, at
 // start, at the end and at least once a minute, lists everything. [Latest]
-// folds the newest full one and what follows it, [Follow] yields the cuts after.
+// folds the newest full one and what follows it.
 //
 // # What holds
 //
 //   - At a cut the row topics, each read up to the cut's mark, show the source
-//     as it was at one commit. [Reach] knows when they have been read so far.
+//     as it was at one commit.
 //   - A record whose checkpoint lies inside a source transaction is where
 //     capture resumes, and never a cut to map at.
 //   - Full records have the source as their key, the others the source and
-//     their number since the last full one. So compaction keeps all that is
+//     their number since the last full one ([Key]). So compaction keeps all that is
 //     needed to know the newest cut, however long capture is down, and little
 //     more.
 package cut

@@ -48,6 +48,15 @@ func (m Marks) with(d Marks) Marks {
 	return m
 }
 
+// Key gives the key of the nth record since the last full one, of the full one
+// itself for 0.
+func Key(source string, n int) []byte {
+	if n == 0 {
+		return []byte(source)
+	}
+	return fmt.Appendf(nil, "%s#%d", source, n)
+}
+
 // Encode gives the value of a record of a cuts topic.
 func Encode(c *Cut) ([]byte, error) {
 	value, err := json.Marshal(c)

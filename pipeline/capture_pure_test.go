@@ -1,0 +1,96 @@
+package pipeline
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// TestPartitionOf holds the hash against the one of Kafka's clients.
+func TestPartitionOf(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	kafka := kgo.StickyKeyPartitioner(nil).ForTopic("t")
+	for range 10_000 {
+		key := make([]byte, 1+rng.IntN(30))
+		for i := range key {
+			key[i] = byte(rng.Uint32())
+		}
+		n := 2 + rng.IntN(50)
+		if got, want := partitionOf(key, n), kafka.Partition(&kgo.Record{Key: key}, n); int(got) != want {
+			t.Fatalf("key %x of %d partitions: got %d, want %d", key, n, got, want)
+		}
+	}
+	if partitionOf([]byte("any"), 1) != 0 {
+		t.Error("one partition has another number than 0")
+	}
+}
+
+func TestLinger(t *testing.T) {
+	f := func(bytes int, age time.Duration, inside bool, least, most time.Duration) {
+		t.Helper()
+		if got := linger(bytes, age, inside); got < least || got > most {
+			t.Errorf("%d bytes of age %s, inside %v: %s, want %s to %s", bytes, age, inside, got, least, most)
+		}
+	}
+	const ms = time.Millisecond
+	f(300, 0, false, 0, 0) // one row, caught up: at once
+	f(300, time.Hour, false, 0, 0)
+	f(60_000, 4*ms, false, 0, 0)        // a few hundred while the last commit was on its way
+	f(1<<20, 4*ms, false, 95*ms, 96*ms) // a backlog: a tenth of a second in all
+	f(1<<20, 40*ms, false, -14*ms, -13*ms)
+	f(10<<20, 95*ms, false, 5*ms, 5*ms)
+	f(10<<20, 101*ms, false, -ms, 0)
+	f(300, ms, true, 99*ms, 99*ms) // inside a transaction there is no hurry
+	f(300, 100*ms, true, 0, 0)
+}
+
+// TestArena wants bytes and elements to stay where and what they were.
+func TestArena(t *testing.T) {
+	var a arena
+	var s slabs[int]
+	rng := rand.New(rand.NewPCG(2, 2))
+	for range 3 {
+		var texts [][]byte
+		var want []string
+		var numbers [][]int
+		for i := range 5000 {
+			text := strings.Repeat(fmt.Sprint(i), 1+rng.IntN(200))
+			want = append(want, text)
+			switch rng.IntN(3) {
+			case 0:
+				texts = append(texts, a.copy(text))
+			case 1: // too little room was asked for
+				texts = append(texts, a.close(append(a.open(len(text)/2), text...)))
+			default:
+				texts = append(texts, a.close(append(a.open(2*len(text)), text...)))
+			}
+			n := s.take(1 + rng.IntN(3))
+			for j := range n {
+				if n[j] != 0 {
+					t.Fatal("an element is not new")
+				}
+				n[j] = i
+			}
+			numbers = append(numbers, n)
+		}
+		texts, want = append(texts, a.copy(strings.Repeat("large", chunkSize))), append(want, strings.Repeat("large", chunkSize))
+		for i := range texts {
+			if string(texts[i]) != want[i] {
+				t.Fatalf("text %d changed", i)
+			}
+		}
+		for i, n := range numbers {
+			for _, got := range n {
+				if got != i {
+					t.Fatalf("element of %d became %d", i, got)
+				}
+			}
+		}
+		a.reset()
+		s.reset()
+	}
+}
