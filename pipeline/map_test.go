@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"chartwire/cdc"
 	"chartwire/integration/servers"
 	"chartwire/pipeline"
 	"chartwire/pipeline/broker"
@@ -24,7 +23,14 @@ var mapPromises = []struct {
 	name string
 	test func(t *testing.T, w *mapWorld)
 }{
-	{"a row becomes a record", testMapRow},
+	{"lanes, deadlines and existence", testMapLanes},
+	{"fresh critical results", testMapFresh},
+	{"a changed map", testMapRemap},
+	{"retries", testMapRetry},
+	{"written once", testMapOnce},
+	{"lost requests and answers", testMapFaults},
+	{"heartbeats", testMapHeartbeats},
+	{"a foreign record", testMapForeign},
 	{"equal to the reference, killed at any moment", testMapModel},
 }
 
@@ -96,17 +102,5 @@ func (w *mapWorld) wait(m *mapRun, what string, ok func(pipeline.MapStatus) bool
 			w.Fatalf("waited for: %s; seq %d, status %+v", what, w.seq, m.Status())
 		}
 		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func testMapRow(t *testing.T, w *mapWorld) {
-	m := w.run(w.options(t.TempDir(), w.program(worldMaps, worldLabs)))
-	b := w.batch()
-	p := person{"patient", "Ann", "Ulm", 20}
-	b.txn(worldChange{table: "people", id: 1, op: cdc.Create, after: p.row(1)})
-	b.commit(0)
-	w.until(m)
-	if err := m.stop(); err != nil {
-		t.Fatal(err)
 	}
 }
