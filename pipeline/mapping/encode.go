@@ -111,10 +111,10 @@ func appendInteger(b []byte, t *cdc.Type, s string) ([]byte, error) {
 	return schemas.AppendLong(b, v), nil
 }
 
-// appendMoment reads a day or time in the server's form; zero dates become
-// null, as they do where rows are encoded.
+// appendMoment reads a day or time in the server's form; zero dates and those
+// before the year 1000 become null, as they do where rows are encoded.
 func appendMoment(b []byte, s string, unit int64, layout string) ([]byte, error) {
-	if strings.HasPrefix(s, "0000-00-00") || strings.HasPrefix(s, "0001-01-01") {
+	if len(s) >= len(time.DateOnly) && s < "1000" {
 		b[len(b)-1] = 0
 		return b, nil
 	}
