@@ -55,6 +55,9 @@ func (w *snapshotter) describe(q *chunkRequest) error {
 		info.columns = append(info.columns, t.enc.Table().Columns[i].Name)
 	}
 	t.mark = markFor(w.v, info.engine, q.p0ids != "")
+	if w.s.mark != nil {
+		t.mark = w.s.mark(t.mark)
+	}
 	if err := t.statement(); err != nil {
 		return err
 	}

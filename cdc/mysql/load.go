@@ -30,12 +30,22 @@ type load struct {
 type window struct {
 	keys  map[string]struct{}
 	chunk *chunk // once read
+	over  bool   // there were too many keys: the chunk is worth nothing
 }
 
+// maxKeys bounds a window. A stream that is so far behind, or a statement that
+// changes so many rows, makes the chunk wait for a better moment.
+const maxKeys = 1_000_000
+
 func (w *window) touch(key string) {
-	if _, ok := w.keys[key]; !ok {
-		w.keys[strings.Clone(key)] = struct{}{}
+	if _, ok := w.keys[key]; ok || w.over {
+		return
 	}
+	if len(w.keys) >= maxKeys {
+		w.keys, w.over = nil, true
+		return
+	}
+	w.keys[strings.Clone(key)] = struct{}{}
 }
 
 // planLoads decides from the resume point which tables are to be read.

@@ -113,7 +113,10 @@ func (st *stream) between() error {
 			if l.window == nil || l.window.chunk == nil || st.f.pos.at.compare(l.window.chunk.high) < 0 {
 				return nil
 			}
-			if err := st.giveChunk(l); err != nil {
+			if l.window.over {
+				st.log.Warn("a chunk waited too long for the stream and is read again", "source", st.s.cfg.Name, "table", l.id.String())
+				l.window, w.busy, l.retry = nil, cdc.TableID{}, time.Now().Add(retryFailed)
+			} else if err := st.giveChunk(l); err != nil {
 				return err
 			}
 		}

@@ -13,6 +13,7 @@ type Source struct {
 	cfg      Config
 	selected map[cdc.TableID]*cdc.Selection
 	metrics  *metrics
+	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }
 
 var _ cdc.Stream = (*Source)(nil).Stream
