@@ -252,7 +252,7 @@ func suggest(word string, among []string, all string) string {
 		return "did you mean `" + best + "`?"
 	}
 	if len(among) == 0 {
-		return all + "nothing"
+		return "none are known"
 	}
 	if len(among) > 24 {
 		return all + strings.Join(among[:24], ", ") + " and others"

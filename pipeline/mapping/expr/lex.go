@@ -95,28 +95,33 @@ func lex(src string) ([]token, *Error) {
 			i += end + 2
 			out = append(out, token{tokName, start, src[start:i]})
 		default:
-			sign := ""
-			for _, s := range signs {
-				if strings.HasPrefix(src[i:], s) {
-					sign = s
-					break
-				}
-			}
-			for _, bad := range []string{"&&", "||", "<>"} {
-				if strings.HasPrefix(src[i:], bad) {
-					return nil, errorf(start, "`%s` is not a sign here; write %s", bad, instead[bad])
-				}
-			}
-			if sign == "" {
-				if better, ok := instead[string(r)]; ok {
-					return nil, errorf(start, "`%c` is not a sign here; write %s", r, better)
-				}
-				return nil, errorf(start, "%q is not a sign here", r)
+			sign, err := signAt(src[i:], r)
+			if err != nil {
+				err.Pos = start
+				return nil, err
 			}
 			i += len(sign)
 			out = append(out, token{tokSign, start, sign})
 		}
 	}
+}
+
+// signAt is the sign that s starts with, or what to write instead.
+func signAt(s string, r rune) (string, *Error) {
+	for _, bad := range []string{"&&", "||", "<>"} {
+		if strings.HasPrefix(s, bad) {
+			return "", errorf(0, "`%s` is not a sign here; write %s", bad, instead[bad])
+		}
+	}
+	for _, sign := range signs {
+		if strings.HasPrefix(s, sign) {
+			return sign, nil
+		}
+	}
+	if better, ok := instead[string(r)]; ok {
+		return "", errorf(0, "`%c` is not a sign here; write %s", r, better)
+	}
+	return "", errorf(0, "%q is not a sign here", r)
 }
 
 func numberLength(s string) int {
