@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"chartwire/cdc"
@@ -20,7 +21,7 @@ import (
 
 func (a *app) mapsCommand() *cobra.Command {
 	var folder string
-	cmd := &cobra.Command{Use: "maps", Short: "The field maps: list, show, test"}
+	cmd := &cobra.Command{Use: "maps", Short: "The field maps: list, show, test, coverage"}
 	cmd.PersistentFlags().StringVar(&folder, "maps", "", "a folder with map packs that replace or add to the embedded ones")
 	list := &cobra.Command{
 		Use: "list", Short: "The packs and their maps", Args: args(cobra.NoArgs),
@@ -50,7 +51,13 @@ objects that they are to be written to, and runs the examples in them. Needs no
 database, no Kafka and no HubSpot. Names every mistake with file and line.`,
 		RunE: func(_ *cobra.Command, names []string) error { return a.testMaps(folder, names) },
 	}
-	cmd.AddCommand(list, show, test)
+	coverage := &cobra.Command{
+		Use: "coverage [MAP…]", Short: "Every requirement that the maps name, and where it is met",
+		Long: `Prints every requirement that the maps name: the place in the map files where it
+is met and, where it is met otherwise or later, the reason.`,
+		RunE: func(_ *cobra.Command, names []string) error { return a.coverMaps(folder, names) },
+	}
+	cmd.AddCommand(list, show, test, coverage)
 	return cmd
 }
 
@@ -69,16 +76,49 @@ func allMaps(folder string) ([]string, error) {
 }
 
 func (a *app) testMaps(folder string, names []string) error {
+	p, err := a.compileMaps(folder, names)
+	if err != nil {
+		return err
+	}
+	if problems := mapping.RunExamples(p); len(problems) > 0 {
+		fmt.Fprintln(a.err, problems)
+		return errReported
+	}
+	fmt.Fprintf(a.out, "%d maps compile, %d examples hold\n", len(p.Maps), p.Examples())
+	return nil
+}
+
+func (a *app) coverMaps(folder string, names []string) error {
+	p, err := a.compileMaps(folder, names)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, c := range p.Coverage() {
+		by := c.By
+		switch {
+		case by == "":
+			by = "not met: " + c.Why
+		case c.Why != "":
+			by += ": " + c.Why
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", c.ID, c.Place, by)
+	}
+	return w.Flush()
+}
+
+// compileMaps compiles maps against the reference tables of their packs.
+func (a *app) compileMaps(folder string, names []string) (*mapping.Program, error) {
 	if folder != "" {
 		if _, err := os.Stat(folder); err != nil {
-			return fmt.Errorf("reading the folder of maps: %w", err)
+			return nil, fmt.Errorf("reading the folder of maps: %w", err)
 		}
 	}
 	o := mapFS(&config.Config{Maps: folder})
 	if len(names) == 0 {
 		all, err := allMaps(folder)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, n := range all {
 			names = append(names, strings.TrimSuffix(n, ".yaml"))
@@ -88,26 +128,21 @@ func (a *app) testMaps(folder string, names []string) error {
 	for _, n := range names {
 		list, err := o.expand(strings.TrimSuffix(n, ".yaml"))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		files = append(files, list...)
 	}
 	slices.Sort(files)
 	env, list, err := referenceEnv(o, slices.Compact(files))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := mapping.Compile(list, env)
 	if err != nil {
 		fmt.Fprintln(a.err, err)
-		return errReported
+		return nil, errReported
 	}
-	if problems := mapping.RunExamples(p); len(problems) > 0 {
-		fmt.Fprintln(a.err, problems)
-		return errReported
-	}
-	fmt.Fprintf(a.out, "%d maps compile, %d examples hold\n", len(p.Maps), p.Examples())
-	return nil
+	return p, nil
 }
 
 // referenceZone is the zone that the examples in map files are written for: one
