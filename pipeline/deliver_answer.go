@@ -188,18 +188,18 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, c call, now time.Time) 
 }
 
 // compare counts what the destination holds otherwise than it was sent: in
-// another form, or not at all.
+// another form, or as another text. That may be a label's id, or a value that
+// it did not take: the sink knows which, and says so.
 func (t *term) compare(p *plan, r sinks.Result) {
 	for _, v := range p.sent {
-		stored, said := r.Stored[v.Name]
-		if want := text(v.Property); !said || stored == want {
-			continue
-		} else if sameValue(want, stored) {
-			t.metrics.stored.WithLabelValues("normalised").Inc()
-			continue
+		want := text(v.Property)
+		if stored, said := r.Stored[v.Name]; said && stored != want {
+			how := "other"
+			if sameValue(want, stored) {
+				how = "normalised"
+			}
+			t.metrics.stored.WithLabelValues(how).Inc()
 		}
-		t.metrics.stored.WithLabelValues("ignored").Inc()
-		t.counts.ignored(t, p.rec.ID.Object, v.Name)
 	}
 }
 

@@ -64,7 +64,7 @@ func newDeliverMetrics(r prometheus.Registerer, sink string) (*deliverMetrics, e
 	m.retries = counter("retries_total", "Writes that had to be sent again.", "lane", "reason")
 	m.letters = counter("dead_letters_total", "Refusals.", "lane", "flow")
 	m.mended = counter("dead_letters_mended_total", "Refusals that were taken after all.").WithLabelValues()
-	m.stored = counter("stored_otherwise_total", "Values that the destination holds in another form (normalised) or not at all (ignored).", "how")
+	m.stored = counter("stored_otherwise_total", "Values that the destination holds in another form (normalised) or as another text (other).", "how")
 	m.lost = counter("records_lost_total", "Records that the destination had lost or merged, and that were written whole.").WithLabelValues()
 	m.lapsed = counter("lease_lapsed_total", "Calls not started because the lease was over.").WithLabelValues()
 	m.doubt = gauge("doubt_records", "Records in doubt that wait or are in the air.").WithLabelValues()

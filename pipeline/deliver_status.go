@@ -69,12 +69,6 @@ func (c *counts) unanswered(t *term, lane sinks.Lane, u *sinks.Unavailable, wait
 	}
 }
 
-func (c *counts) ignored(t *term, object, property string) {
-	if c.due("ignored "+object+"/"+property, time.Now()) {
-		t.log.Warn("destination holds another value than it was sent", "object", object, "property", property)
-	}
-}
-
 // report renews the status and the gauges.
 func (t *term) report(now time.Time) {
 	if now.Sub(t.counts.reported) < idle {
