@@ -212,6 +212,9 @@ func (m *mapFile) formula(o *object, key string) *formula {
 	}
 	node, err := expr.Parse(s.text)
 	if err != nil {
+		if e, ok := err.(*expr.Error); ok && s.plain && e.Pos == len(s.text) && strings.Contains(s.text, "(") {
+			err = &expr.Error{Pos: e.Pos, Text: e.Text + "; within { } YAML ends a value at a comma: put the expression in quotes '…'"}
+		}
 		m.badExpr(s, err)
 		return nil
 	}

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMaps runs the verbs on the embedded packs, and on a folder with a map in
+// which an example does not hold, and one with several mistakes.
+func TestMaps(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const mine = `map: labs/mine
+source: labs
+entity: { root: lab_result }
+record: hubspot.tickets
+key: { chartwire_ticket_key: text(test_id) }
+class: 5m
+on_delete: keep
+properties:
+  subject: { is: A result }
+  hs_pipeline: { is: Patient Safety }
+  hs_pipeline_stage: { is: New }
+  lab_test_id: { from: text(test_id) }
+examples:
+  - name: the number
+    rows: { lab_result: [{ test_id: 7 }] }
+    gives: { key: "7", subject: A result, hs_pipeline: Patient Safety, hs_pipeline_stage: New, lab_test_id: "8" }
+`
+	f := func(code int, want string, args ...string) {
+		t.Helper()
+		var out, err bytes.Buffer
+		if got := Main(append([]string{"maps"}, args...), &out, &err); got != code || !strings.Contains(out.String()+err.String(), want) {
+			t.Errorf("maps %s: code %d, want %d with %q:\n%s%s", strings.Join(args, " "), got, code, want, out.String(), err.String())
+		}
+	}
+	f(0, "labs/lab_results", "list")
+	f(0, "map: labs/lab_results", "show", "labs/lab_results")
+	f(1, "there is no map", "show", "labs/nope")
+	f(0, "examples hold", "test")
+	f(0, "property patient_status_om", "coverage")
+	write("labs/mine.yaml", mine)
+	f(1, "labs/mine.yaml:16:110: example \"the number\": lab_test_id is `7`, and not `8`", "test", "--maps", folder)
+	write("labs/mine.yaml", strings.NewReplacer("text(test_id) }\nexam", "test_id }\nexam", "class: 5m", "class: 4m").Replace(mine))
+	f(1, "labs/mine.yaml:6:8: unknown class `4m`", "test", "--maps", folder, "labs/mine")
+	f(1, "labs/mine.yaml:12:24: the property lab_test_id is a string", "test", "--maps", folder, "labs/mine")
+}
