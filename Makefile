@@ -12,7 +12,7 @@ build: ## bin/chartwire
 	$(GO) build -o bin/chartwire ./cmd/chartwire
 
 demo: build ## the whole road on this machine: KEEP=1 leaves it running, BREAK=1 breaks it on the way
-	./integration/servers/install.sh mariadb
+	./integration/servers/install.sh demo
 	./bin/chartwire demo $(if $(KEEP),--keep) $(if $(BREAK),--break)
 
 servers: ## installs the servers that the tests run against

@@ -41,9 +41,10 @@ type DB struct {
 	User, Password string
 	Version        string
 
-	dir  string
-	args []string
-	root *sql.DB
+	dir       string
+	args      []string
+	root      *sql.DB
+	container string // of one that StartDBContainer started
 }
 
 // serverIDs gives every server of this process another id.
@@ -106,6 +107,10 @@ func (db *DB) Start() error {
 func (db *DB) Close() {
 	if db.root != nil {
 		_ = db.root.Close()
+	}
+	if db.container != "" {
+		_ = exec.Command("docker", "rm", "-f", db.container).Run()
+		return
 	}
 	db.Stop(20 * time.Second)
 }

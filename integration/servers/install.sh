@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests and the demo need and the machine has not:
 #
-#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker ...
+#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker|demo ...
 #
 # Everything but Debian's packages goes to $CHARTWIRE_CACHE (default
 # ~/.cache/chartwire) and is reused. Safe to run again; says what it found.
@@ -101,7 +101,12 @@ registry() {
 
 docker() { need dockerd docker.io; }
 
-[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker ..."; exit 2; }
+# The demo needs one MariaDB, wherever it comes from.
+demo() {
+	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || command docker info >/dev/null 2>&1 || mariadb
+}
+
+[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker|demo ..."; exit 2; }
 for what in "$@"; do
 	case $what in
 	mariadb) mariadb ;;
@@ -111,6 +116,7 @@ for what in "$@"; do
 	kafka39) jars kafka39 "$KAFKA39" "" ;;
 	registry) registry ;;
 	docker) docker ;;
+	demo) demo ;;
 	*) say "unknown: $what"; exit 2 ;;
 	esac
 done

@@ -37,11 +37,13 @@ var ErrDiffers = errors.New("HubSpot does not hold what the tables say")
 type demo struct {
 	Options
 	*stage
-	gen   *generate.Generator
-	rand  *rand.Rand
-	zone  *time.Location
-	began time.Time
-	board *board
+	gen    *generate.Generator
+	rand   *rand.Rand
+	zone   *time.Location
+	now    time.Time // what the invented dates are near to
+	probes int
+	began  time.Time
+	board  *board
 }
 
 // clinicZone is where the clocks of the demo's databases are.
@@ -53,7 +55,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demo{Options: o, zone: zone, began: time.Now(), gen: generate.New(o.Seed, time.Now().In(zone)), rand: rand.New(rand.NewPCG(o.Seed, 2))}
+	now := time.Now().In(zone)
+	d := &demo{Options: o, zone: zone, now: now, began: time.Now(), gen: generate.New(o.Seed, now), rand: rand.New(rand.NewPCG(o.Seed, 2))}
 	dir, err := os.MkdirTemp("", "chartwire-demo-")
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func (d *demo) play(ctx context.Context) error {
 	stop := d.board.show(ctx)
 	defer stop()
 	if err := d.until(ctx, 90*time.Second, "every patient is a contact", func() bool {
-		return len(d.sim.Records("contacts")) >= d.Patients
+		return len(d.sim.Records("contacts")) > d.Patients // and the probe
 	}); err != nil {
 		return err
 	}

@@ -110,24 +110,3 @@ func firstField(table string) string {
 	id, _, _ := strings.Cut(rest, " ")
 	return id
 }
-
-// working reports whether a stage holds its lease again.
-func (s *stage) working(kind string) bool {
-	for name, f := range scrape(s.http[kind]) {
-		if name == "process_start_time_seconds" && len(f.Metric) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// writes counts HubSpot's successful writes.
-func (s *stage) writes() int {
-	n := 0
-	for call, count := range s.sim.CallCounts() {
-		if call.Method == "POST" && call.Status >= 200 && call.Status < 300 {
-			n += count
-		}
-	}
-	return n
-}

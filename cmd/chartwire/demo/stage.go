@@ -27,7 +27,7 @@ type stage struct {
 	sim    *hubspottest.Server
 	simURL string
 	pager  *notifytest.Receiver
-	labs   *generate.Generator
+	labs   *generate.Generator // of its own, because the traffic runs beside it
 	config string
 	env    []string
 	http   map[string]string // addresses of the processes, by what they run
@@ -44,7 +44,7 @@ const (
 
 // set builds the stage and starts Chartwire on it.
 func (d *demo) set(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dir: dir, http: map[string]string{}, procs: map[string]*process{}, labs: d.gen}
+	s := &stage{dir: dir, http: map[string]string{}, procs: map[string]*process{}, labs: generate.New(d.Seed+1, d.now)}
 	for _, step := range []struct {
 		what string
 		do   func(context.Context, *stage) error
@@ -76,7 +76,13 @@ func (s *stage) strike() {
 func (s *stage) onStrike(f func()) { s.stops = append(s.stops, f) }
 
 func (d *demo) setDatabase(_ context.Context, s *stage) error {
-	db, err := servers.StartDB(servers.MariaDB1011, filepath.Join(s.dir, "mariadb"))
+	start := func() (*servers.DB, error) {
+		return servers.StartDB(servers.MariaDB1011, filepath.Join(s.dir, "mariadb"))
+	}
+	if !servers.MariaDB1011.Here() && servers.Engine() {
+		start = func() (*servers.DB, error) { return servers.StartDBContainer() }
+	}
+	db, err := start()
 	if err != nil {
 		return err
 	}
@@ -105,7 +111,11 @@ grant replication slave, replication client, binlog monitor on *.* to %[1]s@'%%'
 			return err
 		}
 	}
-	_, err = s.pool.Exec(d.gen.Results(300, 400, true))
+	probe := fmt.Sprintf("INSERT INTO omaggregation (PatNum, AggregationKeyID, FName, LName) VALUES (%d, 'AGG-probe', 'Pat', 'Probe')", probePatient)
+	if _, err := s.pool.Exec(probe); err != nil {
+		return err
+	}
+	_, err = s.pool.Exec(s.labs.Results(300, 400, true))
 	return err
 }
 
