@@ -61,6 +61,7 @@ func (m *committer) run() error {
 			}
 			continue
 		}
+		m.producer.Settle(context.Background())
 		var rows map[*captureTable]int
 		b, rows = m.in.swap(b)
 		if err := m.commit(b, rows, false); err != nil {

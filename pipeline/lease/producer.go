@@ -49,7 +49,7 @@ type Producer struct {
 
 	mu      sync.Mutex // held while a transaction is in the air
 	err     error      // why nothing more may be written
-	ended   time.Time  // when the last transaction was
+	ended   time.Time  // when the last transaction was, unless it is settled
 	renewed atomic.Pointer[time.Time]
 }
 
@@ -132,6 +132,17 @@ func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
 // of a transaction that it has called committed.
 const settled = 20 * time.Millisecond
 
+// Settle waits until a transaction can begin without being held back by the one
+// before: a few milliseconds after a Commit. Commit does so itself; who still
+// collects records calls it first, to collect those that come meanwhile.
+func (p *Producer) Settle(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, settled)
+	defer cancel()
+	p.settle(ctx)
+}
+
 // settle waits for the markers of the last transaction. A produce request that
 // comes before them is held by the broker for 20 ms and more; asking takes a
 // few. What comes later than that does not ask.
@@ -141,6 +152,7 @@ func (p *Producer) settle(ctx context.Context) {
 	for time.Since(p.ended) < settled {
 		resp, err := req.RequestWith(ctx, p.cl)
 		if err != nil || len(resp.TransactionStates) != 1 || !strings.HasPrefix(resp.TransactionStates[0].State, "Prepare") {
+			p.ended = time.Time{}
 			return
 		}
 		time.Sleep(500 * time.Microsecond)
