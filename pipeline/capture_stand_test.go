@@ -1,0 +1,230 @@
+package pipeline_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline"
+	"chartwire/pipeline/broker"
+	"chartwire/pipeline/cut"
+	"chartwire/schemas"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// stand is where a capture is tried.
+type stand struct {
+	*testing.T
+	conn       broker.Config
+	topics     schemas.Topics
+	bank       *bank
+	partitions map[cdc.TableID]int
+}
+
+func (s *stand) options(conn broker.Config) pipeline.CaptureOptions {
+	return pipeline.CaptureOptions{
+		Source: "bank", Stream: s.bank.Stream, Connection: conn, Topics: s.topics, Tables: s.bank.ids(), Partitions: s.partitions,
+		Register:    func(context.Context, string, *schemas.RowSchema) (int, error) { return 7, nil },
+		Fingerprint: "a", Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(s.Output(), nil)),
+	}
+}
+
+// run runs a capture until stop, which gives what Run gave.
+func (s *stand) run(conn broker.Config) (c *pipeline.Capture, stop func() error) {
+	s.Helper()
+	c, err := pipeline.NewCapture(s.options(conn))
+	if err != nil {
+		s.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(s.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	stop = func() error {
+		cancel()
+		select {
+		case err := <-done:
+			done <- err
+			return err
+		case <-time.After(40 * time.Second):
+			return errors.New("Run did not end")
+		}
+	}
+	s.Cleanup(func() { _ = stop() })
+	return c, stop
+}
+
+// until waits for the capture's committed position.
+func (s *stand) until(c *pipeline.Capture, txn int) {
+	s.Helper()
+	for start := time.Now(); c.Status().Cut.Checkpoint.Position.Offset < uint64(txn); {
+		if time.Since(start) > 60*time.Second {
+			s.Fatalf("only at %s", c.Status().Cut.Checkpoint.Position)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// untilCut waits for a position in Kafka, whoever captures.
+func (s *stand) untilCut(txn int) {
+	s.Helper()
+	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		got, _, err := cut.Latest(s.Context(), s.conn, s.topics.Cuts("bank"))
+		if err == nil && got != nil && got.Checkpoint.Position.Offset >= uint64(txn) {
+			return
+		}
+		if time.Since(start) > 120*time.Second {
+			s.Fatalf("the newest cut is %+v, %v", got, err)
+		}
+	}
+}
+
+// row is a record as it was written.
+type row struct {
+	table, key string
+	op         cdc.Op
+	note       string
+	amount     int64
+	tombstone  bool
+	seq        int64
+}
+
+// verify holds the topics against the bank: every change up to txns once, in
+// order of seq, and each cut's seq between the transactions it says.
+func (s *stand) verify(txns int) {
+	s.Helper()
+	got := s.rows()
+	i := 0
+	ends := map[uint64][2]int64{} // first and last seq allowed for a cut at a transaction
+	last := int64(0)
+	for n := range txns {
+		for _, want := range s.bank.changes(n) {
+			if i == len(got) {
+				s.Fatalf("transaction %d is missing", n)
+			}
+			r := got[i]
+			i++
+			if note := fmt.Sprintf("txn %d", n); r.note != note || r.table != want.Table.Name || r.key != want.Key || r.op != want.Op {
+				s.Fatalf("change %d of transaction %d: got %+v", want.Index, n, r)
+			}
+			last = r.seq
+		}
+		next := int64(1 << 62)
+		if i < len(got) {
+			next = got[i].seq
+		}
+		ends[uint64(n+1)] = [2]int64{last, next}
+	}
+	if i != len(got) {
+		s.Errorf("%d changes too many", len(got)-i)
+	}
+	s.verifyCuts(ends)
+}
+
+func (s *stand) verifyCuts(ends map[uint64][2]int64) {
+	s.Helper()
+	at, rows, cuts := uint64(0), int64(0), 0
+	if _, err := broker.Scan(s.Context(), s.conn, func(r *kgo.Record) error {
+		c, err := cut.Decode(r.Value)
+		if err != nil {
+			return err
+		}
+		cuts++
+		pos := c.Checkpoint.Position.Offset
+		if pos < at || pos == at && c.Checkpoint.Rows < rows {
+			return fmt.Errorf("position fell from %d+%d to %d+%d", at, rows, pos, c.Checkpoint.Rows)
+		}
+		at, rows = pos, c.Checkpoint.Rows
+		if end, ok := ends[pos]; ok && !c.Inside() && (c.Seq < end[0] || c.Seq >= end[1]) {
+			return fmt.Errorf("cut after transaction %d has seq %d, which is not in [%d, %d)", pos, c.Seq, end[0], end[1])
+		}
+		return nil
+	}, s.topics.Cuts("bank")); err != nil {
+		s.Error(err)
+	}
+	s.Logf("%d cuts", cuts)
+}
+
+// rows reads the row topics in order of seq, checking tombstones and order on
+// the way.
+func (s *stand) rows() []row {
+	s.Helper()
+	var per [2][]row
+	for i, table := range s.bank.tables {
+		schema, err := schemas.NewRowSchema(table)
+		if err != nil {
+			s.Fatal(err)
+		}
+		topic := s.topics.Rows("bank", table.ID())
+		if _, err := broker.Scan(s.Context(), s.conn, func(r *kgo.Record) error {
+			got, err := decodeRow(schema, r)
+			if err != nil {
+				return fmt.Errorf("%s offset %d: %w", topic, r.Offset, err)
+			}
+			if n := len(per[i]); got.tombstone {
+				if n == 0 || per[i][n-1].op != cdc.Delete || per[i][n-1].seq != got.seq || per[i][n-1].key != got.key {
+					return fmt.Errorf("a tombstone without its delete: %+v", got)
+				}
+				return nil
+			} else if n > 0 && per[i][n-1].seq >= got.seq && len(s.partitions) == 0 {
+				return fmt.Errorf("seq %d after %d", got.seq, per[i][n-1].seq)
+			}
+			per[i] = append(per[i], got)
+			return nil
+		}, topic); err != nil {
+			s.Fatal(err)
+		}
+	}
+	var out []row
+	for a, b := per[0], per[1]; len(a)+len(b) > 0; {
+		if len(b) == 0 || len(a) > 0 && a[0].seq < b[0].seq {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return out
+}
+
+func decodeRow(schema *schemas.RowSchema, r *kgo.Record) (got row, err error) {
+	got = row{table: schema.Table.Name, key: string(r.Key), tombstone: r.Value == nil}
+	if len(r.Headers) != 2 || r.Headers[0].Key != schemas.HeaderSeq || r.Headers[1].Key != schemas.HeaderOp {
+		return got, fmt.Errorf("headers %v", r.Headers)
+	}
+	if got.seq, err = schemas.ParseSeq(r.Headers[0].Value); err != nil {
+		return got, err
+	}
+	if got.op, err = schemas.ParseOp(r.Headers[1].Value); err != nil {
+		return got, err
+	}
+	if got.tombstone {
+		return got, nil
+	}
+	id, body, err := schemas.SchemaID(r.Value)
+	if err != nil || id != 7 {
+		return got, fmt.Errorf("schema %d: %v", id, err)
+	}
+	var env schemas.Envelope
+	if err := schema.Split(&env, body); err != nil {
+		return got, err
+	}
+	if env.Op != got.op || env.Source.Seq != got.seq || env.Source.Name != "bank" || env.Source.Server != "bank-1" {
+		return got, fmt.Errorf("envelope %+v and header %+v disagree", env.Source, got)
+	}
+	image := env.After
+	if image == nil {
+		image = env.Before
+	}
+	var f schemas.Fields
+	if err := f.Read(schema, image); err != nil {
+		return got, err
+	}
+	got.amount = f.Value(1).Int()
+	got.note = f.Value(2).Text()
+	return got, nil
+}
