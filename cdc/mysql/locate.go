@@ -212,7 +212,11 @@ func (st *stream) verify(ctx context.Context, at origin) error {
 	defer running.Wait()
 	defer r.c.close()
 	defer cancel()
-	got, err := st.firstTransaction(ctx, r, at)
+	end, err := st.v.logEnd(st.side)
+	if err != nil {
+		return err
+	}
+	got, err := st.firstTransaction(ctx, r, at, end)
 	if err != nil {
 		return err
 	}
@@ -223,8 +227,9 @@ func (st *stream) verify(ctx context.Context, at origin) error {
 }
 
 // firstTransaction reads from where a dump starts to the end of the transaction
-// that the position ends with.
-func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin) (got cdc.Fingerprint, err error) {
+// that the position ends with. A heartbeat at the log's end says that it is not
+// there; before that it says that the server is passing over transactions.
+func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin, end place) (got cdc.Fingerprint, err error) {
 	want := st.f.pos.last
 	found := false
 	f := follower{maria: st.v.maria, checksummed: st.v.sums, tables: newTables(nil), at: at.at}
@@ -234,6 +239,9 @@ func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin) (g
 	f.rows = func(*table, *rowsEvent) error { return nil }
 	f.query = func(*query, string, string) error { return nil }
 	f.still = func() error {
+		if f.at.compare(end) < 0 {
+			return nil
+		}
 		return cdc.Haltf(HaltHistory, "the transaction before the position (%s at %s) is no longer in the log; load the tables again", want.GTID, st.f.pos.at)
 	}
 	f.ended = func(bool) error {
