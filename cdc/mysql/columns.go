@@ -155,7 +155,7 @@ func charMeta(octets int) uint16 {
 // labelled adds the labels of an ENUM or SET, in the bytes of its character set.
 func labelled(c *conn, m image.ColumnMeta, kind, declared, charset string, collation uint64) (image.ColumnMeta, error) {
 	m.Type, m.Collation, m.Declared = gomysql.MYSQL_TYPE_STRING, collation, ""
-	m.Labels = parseLabels(declared)
+	m.Labels = labels(declared)
 	n := len(m.Labels)
 	if kind == "enum" {
 		m.Meta = uint16(gomysql.MYSQL_TYPE_ENUM)<<8 | 1
@@ -195,27 +195,6 @@ func ascii(labels []string) bool {
 		}
 	}
 	return true
-}
-
-// parseLabels reads "enum('a','b”c')". Nothing but a doubled quote is escaped.
-func parseLabels(declared string) (labels []string) {
-	_, in, _ := strings.Cut(declared, "(")
-	for strings.HasPrefix(in, "'") {
-		var b strings.Builder
-		i := 1
-		for ; i < len(in); i++ {
-			if in[i] == '\'' {
-				if i+1 >= len(in) || in[i+1] != '\'' {
-					break
-				}
-				i++
-			}
-			b.WriteByte(in[i])
-		}
-		labels = append(labels, b.String())
-		in = strings.TrimPrefix(in[min(i+1, len(in)):], ",")
-	}
-	return labels
 }
 
 // markJSON finds MariaDB's JSON columns: LONGTEXT with a check.

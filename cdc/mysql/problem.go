@@ -1,9 +1,6 @@
 package mysql
 
-import (
-	"context"
-	"fmt"
-)
+import "fmt"
 
 // Problem is one thing at the server that keeps it from being read faithfully.
 type Problem struct {
@@ -19,10 +16,4 @@ func (p Problem) String() string {
 		return p.Code + ": " + p.Text
 	}
 	return fmt.Sprintf("%s: %s\n    %s", p.Code, p.Text, p.Fix)
-}
-
-// Check connects and names every problem at once. An error means that the
-// server could not be asked.
-func (s *Source) Check(ctx context.Context) ([]Problem, error) {
-	return nil, fmt.Errorf("source %s: the check is still being built", s.cfg.Name)
 }

@@ -1,0 +1,119 @@
+package mysql
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"chartwire/cdc"
+	"chartwire/integration/servers"
+)
+
+// codes are the problems' codes, warnings with a question mark.
+func codes(t *testing.T, problems []Problem) (out []string) {
+	t.Helper()
+	for _, p := range problems {
+		c := p.Code
+		if p.Warning {
+			c += "?"
+		}
+		out = append(out, c)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func check1(t *testing.T, cfg Config) []Problem {
+	t.Helper()
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := s.Check(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return problems
+}
+
+const badTables = `create table fine (id int primary key);
+create table nokey (id int);
+create table memory1 (id int primary key) engine=MEMORY;
+create table parent (id int primary key);
+create table child (id int primary key, p int, foreign key (p) references parent (id) on delete cascade);
+create view v as select 1 as id;
+create table floatkey (id double primary key);
+create table other (id int primary key);`
+
+// Everything that is wrong is named at once, each with what mends it.
+func TestCheckNamesEverything(t *testing.T) {
+	f := func(k servers.Flavor, args []string, ddl string, tables []string, wants ...string) {
+		t.Helper()
+		db := servers.Database(t, k, args...)
+		r := rigOn(t, db, badTables+ddl, append(tables, "fine", "nokey", "memory1", "child", "v", "floatkey", "missing", "other")...)
+		r.cfg.Selections[len(r.cfg.Selections)-1].Columns = []string{"id", "nothing"}
+		problems := check1(t, r.cfg)
+		if got := codes(t, problems); !slices.Equal(got, wants) {
+			t.Errorf("%s: got\n  %s\nwant\n  %s", k.Name, strings.Join(got, "\n  "), strings.Join(wants, "\n  "))
+		}
+		for _, p := range problems {
+			if p.Text == "" || p.Fix == "" && !p.Warning && p.Code != HaltKeyType && p.Code != HaltTable {
+				t.Errorf("%s: no way to mend it", p)
+			}
+		}
+	}
+	f(servers.MariaDB1011, []string{"--binlog-format=MIXED", "--binlog-row-image=MINIMAL", "--binlog-row-metadata=NO_LOG",
+		"--binlog-expire-logs-seconds=3600", "--gtid-strict-mode=OFF", "--binlog-ignore-db=test"},
+		"create table packed (id int primary key, v varchar(300) compressed); create table hist (id int primary key) with system versioning",
+		[]string{"packed", "hist"},
+		"binlog-filter", "binlog-format", "binlog-retention", "column-compressed", "column-missing", "engine", "foreign-key-cascade",
+		"gtid-strict?", "key-type", "row-image", "row-metadata", "table-missing", "table-system-versioned", "table-without-key")
+	f(servers.MySQLNew, []string{"--binlog-row-image=NOBLOB", "--binlog-row-metadata=MINIMAL", "--binlog-row-value-options=PARTIAL_JSON",
+		"--binlog-expire-logs-seconds=3600", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}, "", nil,
+		"binlog-retention", "column-missing", "engine", "gtid-mode?", "key-type", "partial-json", "row-image", "row-metadata",
+		"table-missing", "table-without-key")
+}
+
+// The printed grants are enough, for the check and for the stream, and each is
+// needed.
+func TestGrants(t *testing.T) {
+	for _, k := range []kind{maria, mysqlGTID} {
+		t.Run(k.name, func(t *testing.T) {
+			r := newRig(t, k, people+"InnoDB; insert into people values (1,'a',null); create table secret (id int primary key)", "people")
+			user := "reader_" + r.name
+			r.exec("create user " + user + " identified by 'pw'")
+			t.Cleanup(func() { _ = r.db.Exec("drop user " + user) })
+			r.cfg.User, r.cfg.Password = user, "pw"
+			if got := codes(t, check1(t, r.cfg)); !slices.Equal(got, []string{"grant-missing"}) {
+				t.Errorf("without a right: %v", got)
+			}
+			s, err := New(r.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range s.Grants(k.name == maria.name) {
+				r.exec(g)
+			}
+			if got := check1(t, r.cfg); len(got) > 0 {
+				t.Errorf("with the printed rights: %v", got)
+			}
+			p := tapSource(t, s, cdc.Resume{})
+			want(t, p.loaded(), "r people 1: id=1 name=a note=NULL")
+			r.exec("insert into people values (2,'b',null)")
+			want(t, show(t, p.next()), "c people 2: id=2 name=b note=NULL")
+			p.stop()
+			p = tapSource(t, s, p.resume()) // resuming asks for more than starting
+			r.exec("insert into people values (3,'c',null)")
+			want(t, show(t, p.next()), "c people 3: id=3 name=c note=NULL")
+		})
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	r := newRig(t, maria, people+"InnoDB", "people")
+	r.cfg.Password = "wrong-password-canary"
+	err := r.tap(cdc.Resume{}).halt(HaltAccess)
+	if strings.Contains(err.Error(), "canary") {
+		t.Errorf("the password is in the error: %v", err)
+	}
+}
