@@ -133,7 +133,9 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	case Present:
 		e.mapRecord(was == True)
 	case Left:
-		e.out.Mutation = e.gone(&e.m.plan.onLeave)
+		if was == True || e.m.plan.onLeave.verb != "set" {
+			e.out.Mutation = e.gone(&e.m.plan.onLeave)
+		}
 	case Deleted:
 		e.out.Mutation = e.gone(&e.m.plan.onDelete)
 	}

@@ -1,6 +1,7 @@
 package mapping_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -95,10 +96,60 @@ properties: { name: { from: name } }
 	f("id=1|name=Ann|active=0|kind=a", "id=1|name=Ann|active=1|kind=a", "present routine present 1 name*=Ann")
 	f("id=1|name=Ann|active=1|kind=a", "id=1|name=Ann|active=1|kind=c", "left routine present 1 active*=false amount*=0")
 	f("id=1|name=Ann|active=0|kind=a", "id=1|name=Bob|active=0|kind=a", "outside")
-	f("", "id=1|active=0", "left routine present 1 active*=false amount*=0", func(in *mapping.Input) { in.Mapped = true })
-	f("id=1|active=1|kind=a", "", "deleted") // on_delete: keep
+	f("", "id=1|active=0", "left", func(in *mapping.Input) { in.Mapped = true }) // there may be no record
+	f("id=1|active=1|kind=a", "", "deleted")                                     // on_delete: keep
 	f("", "id=1|active=1", "undecided", func(in *mapping.Input) { in.Unknown = []string{"kind"} })
 	f("", "id=1|active=0", "outside", func(in *mapping.Input) { in.Unknown = []string{"kind"} }) // one side decides
+}
+
+func TestArchiveReachesWhatMayBeThere(t *testing.T) {
+	e := compile(t, replace(t, people, "entity: { root: people }", "entity: { root: people, where: active != 0 }\non_leave: archive")).Maps[0].Evaluator()
+	out := eval(t, e, "", "id=1|active=0", func(in *mapping.Input) { in.Mapped, in.Reason = true, mapping.ReasonRemap })
+	if got := shown(out); got != "left backfill archived 1" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestConcurrent evaluates one map from several goroutines, each with its own
+// evaluator: what they share does not change.
+func TestConcurrent(t *testing.T) {
+	files, w := env(t)
+	p, err := mapping.Compile(files, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := p.Maps[0]
+	s := mustSchema(t, w.Tables[0])
+	r, err := mapping.EncodeRow(w.Tables[0], map[string]*string{"PatNum": ptr("5"), "FName": ptr("Änne"), "HmPhone": ptr("404 555 0123"),
+		"StatusOM": ptr("Lead"), "LCAppointment": ptr("2026-01-02 03:04:05"), "BalTotal": ptr("600.1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want string
+	var wg sync.WaitGroup
+	results := make([]string, 4)
+	for i := range results {
+		wg.Go(func() {
+			e := m.Evaluator()
+			for range 200 {
+				out, err := e.Eval(&mapping.Input{Key: "5", Schema: s, After: r, Commit: commit, Reason: mapping.ReasonChange})
+				if err != nil {
+					results[i] = err.Error()
+					return
+				}
+				results[i] = shown(out) + out.Fire(0, 1)[0].Record.Key
+			}
+		})
+	}
+	wg.Wait()
+	for i, got := range results {
+		if want == "" {
+			want = got
+		}
+		if got != want || got == "" {
+			t.Errorf("goroutine %d: %s, and not %s", i, got, want)
+		}
+	}
 }
 
 // TestOldSchema reads a row written before a column was there, and one in which

@@ -110,8 +110,8 @@ func TestModel(t *testing.T) {
 			}
 			if m := out.Mutation; m != nil && held != nil {
 				for _, p := range m.Properties {
-					if changed := held[p.Name] != p.Value; changed && p.Changed.IsZero() {
-						t.Fatalf("seed %d: %s changed and is not marked\n%s", seed, p.Name, strings.Join(story, "\n"))
+					if changed := held[p.Name] != p.Value; changed && p.Changed.IsZero() || !changed && held["active"] == "true" && !p.Changed.IsZero() {
+						t.Fatalf("seed %d: %s changed: %t; marked: %t\n%s", seed, p.Name, changed, !changed, strings.Join(story, "\n"))
 					}
 				}
 			}

@@ -115,8 +115,10 @@ type Input struct {
 	BeforeSchema *schemas.RowSchema
 	// Before is the row as last mapped. Nil: never mapped, or not known.
 	Before cdc.Row
-	// Mapped says that a record of this entity was written although Before
-	// does not show it: then leaving and deletion still reach the record.
+	// Mapped says that a record of this entity may have been written although
+	// Before does not show it: then archiving reaches it when the entity does
+	// not belong to the map. `set` does not: it would make the record where
+	// there is none.
 	Mapped bool
 	// Unknown names columns whose value in After is not to be trusted yet.
 	Unknown  []string
