@@ -108,8 +108,8 @@ var typeCases = []typeCase{
 }
 
 func TestTypesAgainstServers(t *testing.T) {
-	for _, f := range []servers.Flavor{servers.MariaDB1011, servers.MySQLNew} {
-		t.Run(f.Name, func(t *testing.T) { testTypes(t, servers.Database(t, f)) })
+	for _, f := range image.Flavors() {
+		t.Run(image.Name(f), func(t *testing.T) { testTypes(t, servers.Database(t, f)) })
 	}
 }
 

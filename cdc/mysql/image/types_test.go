@@ -45,8 +45,8 @@ func readTypes(t *testing.T) (types []documented) {
 // TestTypesTable holds TYPES.md equal to the code on the servers it names.
 func TestTypesTable(t *testing.T) {
 	types := readTypes(t)
-	for _, f := range []servers.Flavor{servers.MariaDB1011, servers.MySQLNew} {
-		t.Run(f.Name, func(t *testing.T) {
+	for _, f := range image.Flavors() {
+		t.Run(image.Name(f), func(t *testing.T) {
 			db := servers.Database(t, f)
 			var sql strings.Builder
 			sql.WriteString("create database types charset utf8mb4; use types; set sql_mode='';\n")
