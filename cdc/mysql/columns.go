@@ -128,7 +128,9 @@ func columnMeta(c *conn, row []string, maria bool) (image.ColumnMeta, error) {
 	case "json":
 		m.Type, m.Meta = gomysql.MYSQL_TYPE_JSON, 4
 	case "vector":
-		m.Type, m.Meta = gomysql.MYSQL_TYPE_VECTOR, 4
+		if m.Type, m.Meta = gomysql.MYSQL_TYPE_VECTOR, 4; maria { // there it is written as the bytes of its floats
+			m.Type, m.Meta, m.Collation = gomysql.MYSQL_TYPE_VARCHAR, uint16(octets), binaryCollation
+		}
 	case "enum", "set":
 		return labelled(c, m, row[1], row[2], row[7], collation)
 	default:

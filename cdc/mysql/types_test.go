@@ -2,6 +2,8 @@ package mysql
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,34 +40,51 @@ func TestSnapshotEqualsStream(t *testing.T) {
 			t.Run(engine, func(t *testing.T) {
 				r := newRig(t, k, "set sql_mode=''; "+typesTable+engine, "types")
 				r.exec(typesRows)
-				p := r.tap(cdc.Resume{})
-				read := map[string]cdc.Change{}
-				for p.loads[r.id("types")].Phase != cdc.LoadDone {
-					for _, c := range p.next().Changes {
-						read[c.Key] = c
-					}
-				}
-				for _, key := range []string{"18446744073709551615/Müller%2f1", "0/%", "7/%25"} {
-					if read[key].After == nil {
-						t.Errorf("no row %q in the snapshot", key)
-					}
-				}
-				r.exec("update types set touched = 1")
-				for n := 0; n < len(read); {
-					for _, c := range p.next().Changes {
-						n++
-						was := read[c.Key]
-						if !bytes.Equal(was.After, c.Before) {
-							t.Errorf("row %q: the query gave\n%s\nthe log\n%s", c.Key, rowText(t, was.Table, was.After), rowText(t, c.Table, c.Before))
-						}
-						if was.Table != c.Table && !sameShape(was.Table, c.Table) {
-							t.Errorf("the query's table is %+v, the log's %+v", was.Table, c.Table)
-						}
-					}
-				}
+				compareReads(t, r)
 			})
 		}
 	})
+}
+
+// compareReads loads the rows of types, changes all of them, and compares.
+func compareReads(t *testing.T, r *rig) {
+	t.Helper()
+	p := r.tap(cdc.Resume{})
+	read := map[string]cdc.Change{}
+	for p.loads[r.id("types")].Phase != cdc.LoadDone {
+		for _, c := range p.next().Changes {
+			read[c.Key] = c
+		}
+	}
+	for _, key := range []string{"18446744073709551615/Müller%2f1", "0/%", "7/%25"} {
+		if read[key].After == nil {
+			t.Errorf("no row %q in the snapshot", key)
+		}
+	}
+	r.exec("update types set touched = 1")
+	for n := 0; n < len(read); {
+		for _, c := range p.next().Changes {
+			n++
+			was := read[c.Key]
+			if !bytes.Equal(was.After, c.Before) {
+				t.Errorf("row %q: the query gave\n%s\nthe log\n%s", c.Key, rowText(t, was.Table, was.After), rowText(t, c.Table, c.Before))
+			}
+			if was.Table != c.Table && !sameShape(was.Table, c.Table) {
+				t.Errorf("the query's table is %+v, the log's %+v", was.Table, c.Table)
+			}
+		}
+	}
+}
+
+// TestNewMariaDB is TestSnapshotEqualsStream on the newest MariaDB, where it is
+// installed, with the type that only it has.
+func TestNewMariaDB(t *testing.T) {
+	if _, err := os.Stat(filepath.Join(servers.Cache(), "mariadb-new", ".done")); err != nil {
+		t.Skip("install.sh mariadb-new was not run")
+	}
+	r := newRig(t, kind{"mariadb-new", servers.MariaDBNew, nil}, "set sql_mode=''; "+typesTable+"InnoDB", "types")
+	r.exec(typesRows + "alter table types add column ve vector(3); update types set ve = vec_fromtext('[1,2,3]') where id = 7")
+	compareReads(t, r)
 }
 
 // TestUnsaidTypes reads what MariaDB's stream does not say of columns.
