@@ -18,7 +18,7 @@ import (
 func (t *term) answer(a answer) error {
 	now := time.Now()
 	t.air[a.lane]--
-	t.metrics.called(a.lane, len(a.writes), now.Sub(a.started))
+	t.countCall(a.lane, len(a.writes), now.Sub(a.started))
 	if len(a.results) != len(a.plans) {
 		return fmt.Errorf("sink %s gave %d results for %d writes", t.o.Sink.Name(), len(a.results), len(a.plans))
 	}
@@ -50,7 +50,7 @@ func (t *term) result(p *plan, r sinks.Result, c call, now time.Time) {
 		t.refused(p, refused, lane, now)
 	case errors.As(r.Err, &throttled):
 		wait := max(throttled.Wait, 100*time.Millisecond)
-		t.metrics.retries.WithLabelValues(lane.String(), "throttled").Inc()
+		t.countRetry(lane, "throttled")
 		t.blocked[lane] = now.Add(min(wait, longest))
 		t.land(p.rec, func(part *lanes.Part) bool {
 			part.NotBefore = now.Add(wait)
@@ -112,6 +112,7 @@ func (t *term) land(rec *lanes.Record, keep func(*lanes.Part) bool) {
 func (t *term) observe(it *lanes.Item, now time.Time) {
 	if !it.Commit.IsZero() && it.Lane != sinks.Backfill && !t.partitions[it.Ref.Partition].halted.Load() {
 		t.metrics.latency[it.Lane].Observe(now.Sub(it.Commit).Seconds())
+		t.counts.latency[it.Lane].add(now.Sub(it.Commit))
 	}
 	it.Commit = time.Time{}
 }
@@ -159,7 +160,7 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, c call, now time.Time) 
 	if u.Unknown {
 		kind = "unknown"
 	}
-	t.metrics.retries.WithLabelValues(lane.String(), kind).Inc()
+	t.countRetry(lane, kind)
 	attempts, since := 0, now
 	for _, part := range p.rec.Call() {
 		attempts = max(attempts, part.Attempts)

@@ -18,6 +18,10 @@ const idle = 250 * time.Millisecond
 // longest is how long a sink's word that it has no room is believed.
 const longest = time.Second
 
+// lapsed is when to look again after the lease was over: a renewal may be
+// acknowledged late.
+const lapsed = 20 * time.Millisecond
+
 // call is one call in the air.
 type call struct {
 	lane    sinks.Lane
@@ -41,6 +45,10 @@ func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) ti
 	if t.store.Dirty() >= dirtyEntries {
 		return wake // the commit's end wakes us
 	}
+	if !now.Before(t.p.Until()) {
+		t.metrics.lapsed.Inc()
+		return now.Add(lapsed)
+	}
 	for _, lane := range sinks.Lanes {
 		for t.slot(lane) {
 			if t.blocked[lane].After(now) {
@@ -57,11 +65,10 @@ func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) ti
 			if len(c.writes) == 0 {
 				break
 			}
-			// The lease is looked at last: what is behind us may have taken long.
+			// The lease is looked at again: what is behind us may have taken long.
 			if now = time.Now(); !now.Before(t.p.Until()) {
 				t.back(c)
-				t.metrics.lapsed.Inc()
-				return now.Add(20 * time.Millisecond)
+				return now
 			}
 			if wait := t.o.Sink.Reserve(lane, now); wait > 0 {
 				t.back(c)
@@ -114,7 +121,7 @@ func (t *term) compose(lane sinks.Lane) (call, error) {
 			p.rec = rec
 			if p.write == nil {
 				t.settle(rec.ID, &p, sinks.Result{})
-				t.metrics.suppressed.WithLabelValues(lane.String()).Inc()
+				t.countSuppressed(lane)
 				t.land(rec, nil)
 				continue
 			}

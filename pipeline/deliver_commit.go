@@ -92,6 +92,7 @@ func (t *term) bury(id sinks.Record, property string, h *lanes.Head, r *sinks.Re
 		Code: r.Code, Class: r.Class, Message: r.Message, Existing: r.Existing, Correlation: r.Correlation,
 		Lane: lane, Version: h.Version, Origin: h.Origin, Commit: h.Commit, Time: now.UTC(),
 	}
+	t.counts.lanes[lane].Letters++
 	t.metrics.letters.WithLabelValues(lane.String(), h.Flow).Inc()
 	t.log.Warn("dead letter", "letter", l, "lane", lane)
 	value, err := l.Append(nil)

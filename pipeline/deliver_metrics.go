@@ -66,7 +66,7 @@ func newDeliverMetrics(r prometheus.Registerer, sink string) (*deliverMetrics, e
 	m.mended = counter("dead_letters_mended_total", "Refusals that were taken after all.").WithLabelValues()
 	m.stored = counter("stored_otherwise_total", "Values that the destination holds in another form (normalised) or as another text (other).", "how")
 	m.lost = counter("records_lost_total", "Records that the destination had lost or merged, and that were written whole.").WithLabelValues()
-	m.lapsed = counter("lease_lapsed_total", "Calls not started because the lease was over.").WithLabelValues()
+	m.lapsed = counter("lease_lapsed_total", "Times at which no call could start because the lease was over.").WithLabelValues()
 	m.doubt = gauge("doubt_records", "Records in doubt that wait or are in the air.").WithLabelValues()
 	m.heartbeat = gauge("heartbeat_timestamp_seconds", "Commit time of the newest heartbeat before which everything of the flow and lane is delivered.", "flow", "lane")
 	m.halts = gauge("halted", "1 for a flow that is halted, by the halt's code.", "flow", "code")
@@ -87,11 +87,6 @@ func (m *deliverMetrics) unregister() {
 	for _, c := range m.all {
 		m.registerer.Unregister(c)
 	}
-}
-
-func (m *deliverMetrics) called(lane sinks.Lane, writes int, took time.Duration) {
-	m.calls.WithLabelValues(lane.String()).Observe(took.Seconds())
-	m.writes.WithLabelValues(lane.String()).Add(float64(writes))
 }
 
 func (m *deliverMetrics) report(lane sinks.Lane, l DeliverLane, now time.Time) {

@@ -141,7 +141,7 @@ func (t *term) admit(f fetched, ref lanes.Ref) error {
 	p := makePlan(newView([]*lanes.Part{lanes.Whole(m)}), base, f.p.lane, false)
 	if p.write == nil {
 		t.settle(m.Record, &p, sinks.Result{})
-		t.metrics.suppressed.WithLabelValues(f.p.lane.String()).Inc()
+		t.countSuppressed(f.p.lane)
 		t.pass(ref)
 		return nil
 	}

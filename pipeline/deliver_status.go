@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"chartwire/sinks"
@@ -16,19 +17,32 @@ type DeliverStatus struct {
 	DoubtUntil time.Time                       `json:"doubt_until,omitzero"`
 	Lanes      map[sinks.Lane]DeliverLane      `json:"lanes,omitempty"`
 	Beats      map[string]map[string]time.Time `json:"heartbeats,omitempty"` // by flow and lane: commit time of the newest seen at the sink
+	Doubts     int                             `json:"in_doubt"`             // records
 	Halts      map[string]string               `json:"halts,omitempty"`      // by flow
 	Halt       string                          `json:"halt,omitempty"`       // why all of it stopped
 }
 
-// DeliverLane is how far one lane is.
+// DeliverLane is how far one lane is. The counts are those since this process
+// took the sink.
 type DeliverLane struct {
 	Waiting int `json:"waiting"` // records
+	Delayed int `json:"delayed"` // of them, those that wait for a time: after a failure, or in doubt
 	Bytes   int `json:"bytes"`   // of the window
-	Calls   int `json:"calls"`   // in the air
+	Air     int `json:"air"`     // calls in the air
 	// Due is the earliest deadline that waits, zero if none does.
 	Due time.Time `json:"due,omitzero"`
 	// Blocked is until when the sink wants no call.
 	Blocked time.Time `json:"blocked,omitzero"`
+
+	Calls      int64 `json:"calls"`
+	Writes     int64 `json:"writes"`     // repeats included
+	Suppressed int64 `json:"suppressed"` // mutations that changed nothing
+	Retries    int64 `json:"retries"`    // writes that had to be sent again
+	Letters    int64 `json:"dead_letters"`
+	// P50 and P99 are of the time from the source's commit to the destination's
+	// answer, over the newest thousand mutations.
+	P50 time.Duration `json:"p50"`
+	P99 time.Duration `json:"p99"`
 }
 
 // Status is how far the Deliver is now, at most a quarter of a second old.
@@ -38,6 +52,8 @@ func (d *Deliver) Status() DeliverStatus { return *d.status.Load() }
 type counts struct {
 	beats    map[string]map[string]time.Time
 	reported time.Time
+	lanes    [len(sinks.Lanes)]DeliverLane // its counts
+	latency  [len(sinks.Lanes)]recent
 	quiet    map[string]time.Time // when a line may be logged again
 }
 
@@ -46,6 +62,27 @@ func (c *counts) beat(flow string, lane sinks.Lane, commit time.Time) {
 		c.beats[flow] = map[string]time.Time{}
 	}
 	c.beats[flow][lane.String()] = commit
+}
+
+// recent are the newest durations of a kind.
+type recent struct {
+	ring [1000]time.Duration
+	n    int // ever
+}
+
+func (r *recent) add(d time.Duration) {
+	r.ring[r.n%len(r.ring)] = d
+	r.n++
+}
+
+// quantiles gives the 50th and the 99th of a hundred.
+func (r *recent) quantiles() (p50, p99 time.Duration) {
+	all := slices.Clone(r.ring[:min(r.n, len(r.ring))])
+	if len(all) == 0 {
+		return 0, 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)*99/100]
 }
 
 // every is how often one kind of line is logged at most.
@@ -69,6 +106,23 @@ func (c *counts) unanswered(t *term, lane sinks.Lane, u *sinks.Unavailable, wait
 	}
 }
 
+func (t *term) countSuppressed(lane sinks.Lane) {
+	t.counts.lanes[lane].Suppressed++
+	t.metrics.suppressed.WithLabelValues(lane.String()).Inc()
+}
+
+func (t *term) countRetry(lane sinks.Lane, reason string) {
+	t.counts.lanes[lane].Retries++
+	t.metrics.retries.WithLabelValues(lane.String(), reason).Inc()
+}
+
+func (t *term) countCall(lane sinks.Lane, writes int, took time.Duration) {
+	t.counts.lanes[lane].Calls++
+	t.counts.lanes[lane].Writes += int64(writes)
+	t.metrics.calls.WithLabelValues(lane.String()).Observe(took.Seconds())
+	t.metrics.writes.WithLabelValues(lane.String()).Add(float64(writes))
+}
+
 // report renews the status and the gauges.
 func (t *term) report(now time.Time) {
 	if now.Sub(t.counts.reported) < idle {
@@ -81,16 +135,20 @@ func (t *term) report(now time.Time) {
 		s.DoubtUntil = t.doubt
 	}
 	for _, lane := range sinks.Lanes {
-		n, bytes := t.queue.Waiting(lane)
-		due, _ := t.queue.Due(lane)
-		l := DeliverLane{Waiting: n, Bytes: bytes, Calls: t.air[lane], Due: due}
+		l := t.counts.lanes[lane]
+		l.Waiting, l.Bytes = t.queue.Waiting(lane)
+		l.Delayed = t.queue.Delayed(lane)
+		l.Due, _ = t.queue.Due(lane)
+		l.Air = t.air[lane]
+		l.P50, l.P99 = t.counts.latency[lane].quantiles()
 		if t.blocked[lane].After(now) {
 			l.Blocked = t.blocked[lane]
 		}
 		s.Lanes[lane] = l
 		t.metrics.report(lane, l, now)
 	}
-	t.metrics.doubt.Set(float64(t.queue.Doubts()))
+	s.Doubts = t.queue.Doubts()
+	t.metrics.doubt.Set(float64(s.Doubts))
 	for flow, beats := range t.counts.beats {
 		s.Beats[flow] = maps.Clone(beats)
 	}

@@ -55,6 +55,16 @@ func (q *Queue) Full(l sinks.Lane) bool {
 // its window is charged.
 func (q *Queue) Waiting(l sinks.Lane) (n, bytes int) { return q.lanes[l].waiting, q.lanes[l].bytes }
 
+// Delayed is the number of the lane's parts that wait for their time.
+func (q *Queue) Delayed(l sinks.Lane) (n int) {
+	for _, p := range q.delayed.all {
+		if p.Lane == l {
+			n++
+		}
+	}
+	return n
+}
+
 // Record returns the record if anything of it waits or is in the air, or nil.
 func (q *Queue) Record(id sinks.Record) *Record { return q.records[id.ID()] }
 

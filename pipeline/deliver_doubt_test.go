@@ -1,0 +1,143 @@
+package pipeline_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"chartwire/pipeline"
+	"chartwire/sinks"
+)
+
+func testCleanStop(t *testing.T, e *deliverEnv) {
+	e.lag = 5 * time.Second
+	e.sink.Latency = 100 * time.Millisecond
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	r := e.start()
+	e.settle(soon)
+	e.send(e.mutation("p", sinks.Realtime, "a", "2"))
+	e.eventually(soon, "a call in the air", func() bool { return r.Status().Lanes[sinks.Realtime].Air == 1 || len(e.sink.Calls()) == 2 })
+	start := time.Now()
+	e.end(r)
+	if r.err != nil {
+		t.Errorf("Run ended with %v", r.err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("ending took %s", took)
+	}
+	e.settle(soon)
+	e.equal()
+	if p := e.progress(); !p.Clean {
+		t.Error("the end was not clean")
+	}
+	e.send(e.mutation("p", sinks.Realtime, "a", "2"), e.mutation("q", sinks.Realtime, "a", "2"))
+	n := len(e.writesOf("p"))
+	e.start()
+	e.settle(soon)
+	if got := len(e.writesOf("p")); got != n {
+		t.Errorf("%d writes of what was done before", got-n)
+	}
+	e.equal()
+	if p := e.progress(); p.Clean {
+		t.Error("a running Deliver says that nothing is in the air")
+	}
+}
+
+// blockWhen cuts a Deliver off from Kafka once the sink holds a value: between
+// answer and commit.
+func (e *deliverEnv) blockWhen(r *runner, key, property, value string) {
+	e.t.Helper()
+	id := sinks.Record{Object: "contacts", Property: "patient_id", Key: key}
+	e.eventually(soon, "the value at the sink", func() bool {
+		s, _ := e.sink.Find(id)
+		return s.Properties[property] == value
+	})
+	r.road.Block()
+}
+
+func testTakeOver(t *testing.T, e *deliverEnv) {
+	one := e.start()
+	e.send(e.mutation("p", sinks.Realtime, "a", "A", "b", "x"))
+	e.settle(soon)
+	e.sink.Latency = 20 * time.Millisecond
+	e.send(e.mutation("p", sinks.Realtime, "a", "B", "b", "x"))
+	e.blockWhen(one, "p", "a", "B")
+	e.send(e.mutation("p", sinks.Realtime, "a", "A", "b", "x"))
+	e.start()
+	e.settle(soon)
+	e.equal()
+	ws := e.writesOf("p")
+	if last := ws[len(ws)-1]; !slices.Equal(names(last), []string{"a", "b"}) {
+		t.Errorf("in doubt %v are written, want all", names(last))
+	}
+	one.road.Unblock()
+	e.send(e.mutation("p", sinks.Realtime, "a", "C", "b", "x"))
+	e.settle(soon)
+	e.equal()
+}
+
+func testSafetyInDoubt(t *testing.T, e *deliverEnv) {
+	e.lag = 6 * time.Second
+	one := e.start()
+	e.send(e.mutation("p", sinks.Realtime, "s", "A", "b", "x"))
+	e.settle(soon)
+	e.send(e.mutation("p", sinks.Safety, "s", "B", "b", "x"))
+	e.blockWhen(one, "p", "s", "B")
+	e.send(e.mutation("p", sinks.Safety, "s", "A", "b", "y"))
+	n := len(e.writesOf("p"))
+	two := e.start()
+	e.eventually(soon, "the second holds the sink", func() bool { return two.Status().Holding })
+	held := time.Now()
+	e.eventually(soon, "safety", func() bool { return len(e.writesOf("p")) > n })
+	if took := time.Since(held); took > e.lag/2 {
+		t.Errorf("safety in doubt waits %s", took)
+	}
+	e.settle(soon)
+	if took := time.Since(held); took < e.lag*3/4 {
+		t.Errorf("done after %s: the calls of the old holder may arrive later", took)
+	}
+	e.equal()
+	safety := 0
+	for _, w := range e.writesOf("p")[n:] {
+		if w.Lane == sinks.Safety {
+			safety++
+		}
+	}
+	if safety != 2 {
+		t.Errorf("%d safety writes, want one at once and one after the wait", safety)
+	}
+}
+
+func testLateCall(t *testing.T, e *deliverEnv) {
+	e.lag = time.Second
+	late := &lateSink{Memory: e.sink}
+	e.start(func(o *pipeline.DeliverOptions) { o.Sink = late })
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	e.settle(soon)
+	late.delay(900 * time.Millisecond)
+	e.send(e.mutation("p", sinks.Realtime, "a", "B"))
+	e.eventually(soon, "the call", func() bool { return late.pending() == 0 })
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	e.settle(soon)
+	late.wait()
+	e.equal()
+}
+
+func testLeaseOver(t *testing.T, e *deliverEnv) {
+	one := e.start()
+	for i := range 50 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	e.settle(soon)
+	e.sink.Block(sinks.Realtime, time.Now().Add(3*time.Second))
+	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
+	e.eventually(soon, "it waits", func() bool { return one.Status().Lanes[sinks.Realtime].Waiting == 1 })
+	one.road.Block()
+	time.Sleep(4 * time.Second)
+	if n := len(e.writesOf("p")); n != 0 {
+		t.Errorf("%d writes after the lease", n)
+	}
+	one.road.Unblock()
+	e.settle(soon)
+	e.equal()
+}
