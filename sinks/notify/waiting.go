@@ -59,6 +59,10 @@ func (w *waiting) open(path string, now time.Time) error {
 	if path == "" || w.file != nil {
 		return nil
 	}
+	// On a cluster nobody else makes the folder of local state.
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("making the folder of the journal of pages: %w", err)
+	}
 	if err := w.read(path); err != nil {
 		return err
 	}
