@@ -22,8 +22,17 @@ type ClusterOptions struct {
 	Secure bool
 	// Properties are added to the broker's file, last, so that they win.
 	Properties map[string]string
+	// Listeners are further plaintext listeners of a single broker, each with
+	// the address that it tells clients: that of a proxy, say.
+	Listeners []Listener
 	// HeapMB is the broker's heap, 256 by default.
 	HeapMB int
+}
+
+// Listener is a port of a broker, and the address at which clients find it.
+type Listener struct {
+	Port       int
+	Advertised string
 }
 
 // Cluster is a running Kafka cluster.
@@ -250,6 +259,11 @@ func (n *node) properties(c *Cluster, o ClusterOptions) string {
 		p["listener.name.client.ssl.keystore.location"] = filepath.Join(filepath.Dir(c.CA), "server.pem")
 		p["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 		p["super.users"] = "User:" + c.AdminUser + ";User:ANONYMOUS" // ANONYMOUS is the internal listener
+	}
+	for i, l := range o.Listeners {
+		p["listeners"] += fmt.Sprintf(",EXTRA%d://127.0.0.1:%d", i, l.Port)
+		p["advertised.listeners"] += fmt.Sprintf(",EXTRA%d://%s", i, l.Advertised)
+		p["listener.security.protocol.map"] += fmt.Sprintf(",EXTRA%d:PLAINTEXT", i)
 	}
 	for k, v := range o.Properties {
 		p[k] = v

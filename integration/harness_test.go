@@ -1,0 +1,274 @@
+package integration_test
+
+import (
+	"database/sql"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chartwire/integration/containers"
+	"chartwire/integration/servers"
+	"chartwire/schemas/maps"
+	"chartwire/schemas/maps/generate"
+	"chartwire/sinks/hubspot/hubspottest"
+	"chartwire/sinks/notify/notifytest"
+)
+
+const (
+	clinic     = "clinic" // the database
+	pageKey    = "key-for-signing-pages"
+	configName = "chartwire.yaml"
+)
+
+// site says what a road is built of. The zero value is MariaDB, the shared
+// broker, and 200 patients.
+type site struct {
+	flavor   servers.Flavor
+	args     []string // of the database server
+	brokers  string   // "": the shared one
+	kafka    string   // the section of the configuration; "": the brokers alone
+	patients int
+	snapshot string // the section of the sources
+	level    string // of the logs
+	hubspot  hubspottest.Options
+	// wrap sees every request to HubSpot.
+	wrap func(http.Handler) http.Handler
+}
+
+// road is an installation: a database with the tables of the map packs, Kafka,
+// a schema registry, HubSpot, a pager, and the processes that a test starts.
+type road struct {
+	t     *testing.T
+	dir   string
+	name  string      // of the installation
+	db    *servers.DB // nil when it runs in a container
+	addr  string
+	pool  *sql.DB
+	sim   *hubspottest.Server
+	simAt string
+	pager *notifytest.Receiver
+	gen   *generate.Generator
+	env   []string
+	procs []*process
+}
+
+var installations atomic.Int32
+
+var zone = func() *time.Location {
+	z, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		panic(err)
+	}
+	return z
+}()
+
+// newRoad builds everything that a test needs but the processes.
+func newRoad(t *testing.T, s site) *road {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs real servers: not under -short")
+	}
+	r := &road{t: t, dir: t.TempDir(), name: fmt.Sprintf("road-%d", installations.Add(1)), gen: generate.New(seed(t), time.Now().In(zone))}
+	r.setDatabase(&s)
+	r.setHubSpot(&s)
+	if s.brokers == "" {
+		s.brokers = r.broker()
+	}
+	if s.kafka == "" {
+		s.kafka = `{brokers: ["${KAFKA}"]}`
+	}
+	if s.level == "" {
+		s.level = "info"
+	}
+	r.env = append(r.env, "KAFKA="+s.brokers, "OM_PASSWORD=chartwire-secret", "HUBSPOT_TOKEN="+hubspottest.DefaultToken, "NOTIFY_KEY="+pageKey)
+	pages := r.serve(r.pager)
+	text := fmt.Sprintf(configuration, r.name, s.kafka, sharedRegistry(t), r.addr, s.snapshot, r.simAt, pages, s.level)
+	r.configure(text)
+	t.Cleanup(r.close) // before what it needs is stopped
+	return r
+}
+
+// configuration is what a user would write. The data folder is relative: every
+// process runs in a folder of its own.
+const configuration = `installation: %[1]s
+data: data
+kafka: %[2]s
+registry: %[3]s
+sources:
+  om: {kind: om-aggregation, address: "%[4]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York%[5]s}
+  labs: {kind: labs, address: "%[4]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York%[5]s}
+sinks:
+  hubspot: {url: "%[6]s", token: "${HUBSPOT_TOKEN}", portal: 24117000, share: 90%%, timeout: 8s}
+  notify:
+    key: ${NOTIFY_KEY}
+    link: https://app.hubspot.com/contacts/24117000
+    routes:
+      default: {url: "%[7]s/page"}
+      critical-results: {url: "%[7]s/critical"}
+flows:
+  patients: {maps: [om-aggregation/contacts]}
+  labs: {maps: [labs/lab_results]}
+log: {level: %[8]s}
+`
+
+func (r *road) configure(text string) {
+	r.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, configName), []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// broker is the shared one, or one in a container.
+func (r *road) broker() string {
+	if containers.Chosen() {
+		return containers.Kafka(r.t)
+	}
+	return sharedKafka(r.t)
+}
+
+func (r *road) setDatabase(s *site) {
+	t := r.t
+	t.Helper()
+	if s.flavor == (servers.Flavor{}) {
+		s.flavor = servers.MariaDB1011
+	}
+	user, password := "root", ""
+	// Tests that need a server's own arguments, or to break it, have a process.
+	if containers.Chosen() && s.args == nil {
+		start := containers.MariaDB
+		if s.flavor.Name == "mysql" {
+			start = containers.MySQL
+		}
+		db := start(t)
+		r.addr, user, password = db.Addr, db.User, db.Password
+	} else {
+		r.db = servers.Database(t, s.flavor, s.args...)
+		r.addr, user, password = r.db.Addr, r.db.User, r.db.Password
+	}
+	dsn := func(database string) string {
+		return fmt.Sprintf("%s:%s@tcp(%s)/%s?multiStatements=true&collation=utf8mb4_general_ci", user, password, r.addr, database)
+	}
+	bare, err := sql.Open("mysql", dsn(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bare.Close()
+	ddl := "create database clinic; use clinic;\n"
+	for _, pack := range []string{"om-aggregation", "labs"} {
+		text, err := maps.Files.ReadFile(pack + "/reference.sql")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ddl += string(text)
+	}
+	// The least rights, as `chartwire check` prints them.
+	monitor := ""
+	if s.flavor.Name == "mariadb" {
+		monitor = ", binlog monitor"
+	}
+	ddl += "create user chartwire@'%' identified by 'chartwire-secret';\n" +
+		"grant replication slave, replication client" + monitor + " on *.* to chartwire@'%'; grant select on clinic.* to chartwire@'%';\n"
+	if _, err := bare.Exec(ddl); err != nil {
+		t.Fatal(err)
+	}
+	if r.pool, err = sql.Open("mysql", dsn(clinic)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.pool.Close() })
+	if s.patients == 0 {
+		s.patients = 200
+	}
+	for left := s.patients; left > 0; left -= 500 {
+		r.exec(r.gen.Patients(min(left, 500)))
+	}
+	r.exec(r.gen.Results(100, 400, true))
+	r.exec(generate.Watch)
+}
+
+func (r *road) setHubSpot(s *site) {
+	s.hubspot.Control = true
+	s.hubspot.Seed = seed(r.t)
+	if s.hubspot.Limits == (hubspottest.Limits{}) {
+		s.hubspot.Limits = hubspottest.Unlimited
+	}
+	r.sim = hubspottest.New(s.hubspot)
+	r.pager = notifytest.New(pageKey)
+	var h http.Handler = r.sim
+	if s.wrap != nil {
+		h = s.wrap(h)
+	}
+	r.simAt = r.serve(h)
+}
+
+// serve serves a handler on a loopback port until the test ends.
+func (r *road) serve(h http.Handler) string {
+	r.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(l) }()
+	r.t.Cleanup(func() { srv.Close() })
+	return "http://" + l.Addr().String()
+}
+
+func (r *road) exec(statement string) {
+	r.t.Helper()
+	if _, err := r.pool.Exec(statement); err != nil {
+		r.t.Fatalf("executing %.60q: %v", statement, err)
+	}
+}
+
+// provision makes in HubSpot what the maps need.
+func (r *road) provision() {
+	r.t.Helper()
+	if out, code := r.chartwire("check", "--create-properties"); code != 0 && !strings.Contains(out, "the check is still being built") {
+		r.t.Fatalf("chartwire check --create-properties: exit code %d\n%s", code, out)
+	}
+}
+
+// close ends the processes, and shows what a failed test needs to be understood.
+func (r *road) close() {
+	for _, p := range r.procs {
+		if p.running() {
+			p.stop()
+		}
+	}
+	for _, p := range r.procs {
+		log := p.log()
+		if strings.Contains(log, "DATA RACE") || strings.Contains(log, "\npanic: ") || strings.Contains(log, "\nfatal error: ") {
+			r.t.Errorf("%s:\n%s", p.name, p.worries(80))
+		}
+		if r.t.Failed() {
+			r.t.Logf("log of %s, its warnings and errors:\n%s", p.name, p.worries(25))
+			if keep := os.Getenv("CHARTWIRE_KEEP"); keep != "" {
+				_ = os.MkdirAll(keep, 0o755)
+				_ = os.WriteFile(filepath.Join(keep, r.name+"-"+p.name+".log"), []byte(log), 0o600)
+			}
+		}
+	}
+}
+
+// until waits for a condition, and fails with what was waited for.
+func (r *road) until(patience time.Duration, what string, ok func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		for _, p := range r.procs {
+			if !p.running() && !p.wanted {
+				r.t.Fatalf("%s ended by itself (%v) while waiting until %s", p.name, p.err, what)
+			}
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited %s until %s, in vain", patience, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
