@@ -148,12 +148,17 @@ func (m *Map) Run(ctx context.Context) error {
 	if why := db.Fresh(); why != "" {
 		m.log.Info("local state is rebuilt from Kafka", "reason", why)
 	}
+	warm := &mapStandby{m: m, db: db}
+	warm.start(ctx)
 	err = lease.Run(ctx, lease.Options{
 		Connection: m.o.Connection, Topics: m.o.Topics, Stage: "map", Name: m.o.Flow,
 		Fingerprint: m.o.Fingerprint, Log: m.log, Metrics: m.o.Metrics,
-	}, func(ctx context.Context, p *lease.Producer) error {
-		return m.work(ctx, p, db)
+	}, func(work context.Context, p *lease.Producer) error {
+		warm.stop()
+		defer warm.start(ctx)
+		return m.work(work, p, db)
 	})
+	warm.stop()
 	m.setStatus(func(s *MapStatus) {
 		s.Holding = false
 		if cdc.HaltCode(err) != "" {

@@ -17,37 +17,40 @@ func (t *mapTerm) startRows(ctx context.Context) error {
 	for table, seq := range t.db.Meta().Gone {
 		t.gone[table] = seq
 	}
-	swept := map[string]int64{}
-	for table, seq := range t.progress.Swept {
-		swept[table] = seq
-	}
 	for _, s := range t.r.sources {
 		if len(s.queue) == 0 {
 			continue
 		}
-		for _, e := range s.queue[0].Epochs {
-			table := state.Table{Source: s.name, TableID: e.Table}.Text()
-			if e.Kind == cdc.EpochTruncate && e.Seq <= t.done[s.name] {
-				swept[table] = max(swept[table], e.Seq)
-			}
-		}
-	}
-	for id := range t.m.tables {
-		if seq := swept[id.Text()]; seq > t.gone[id.Text()] {
-			if err := t.forget(id, seq); err != nil {
-				return err
-			}
+		if err := t.forgetTo(s, s.queue[0].Epochs); err != nil {
+			return err
 		}
 	}
 	for _, s := range t.r.sources {
 		if err := t.applyWaiting(ctx, s, t.done[s.name]); err != nil {
 			return err
 		}
-		for _, err := range t.db.Waiting(s.name) {
-			if err != nil {
-				return err
+	}
+	return nil
+}
+
+// forgetTo deletes the rows from before epochs that were carried out, by the
+// committed progress.
+func (t *mapTerm) forgetTo(s *mapSource, epochs []cdc.Epoch) error {
+	for id, table := range t.m.tables {
+		if id.Source != s.name {
+			continue
+		}
+		gone := t.progress.Swept[table.text]
+		for _, e := range epochs {
+			if e.Table == id.TableID && e.Kind == cdc.EpochTruncate && e.Seq <= t.done[s.name] {
+				gone = max(gone, e.Seq)
 			}
-			s.disk++
+		}
+		if gone <= t.gone[table.text] {
+			continue
+		}
+		if err := t.forget(id, gone); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -70,13 +73,16 @@ func (t *mapTerm) forget(id state.Table, epoch int64) error {
 	return t.flushApply()
 }
 
-// applyWaiting moves what waits on disk and is mapped up to seq into the rows.
+// applyWaiting moves what waits on disk and is mapped up to seq into the rows,
+// and counts what goes on waiting.
 func (t *mapTerm) applyWaiting(ctx context.Context, s *mapSource, seq int64) error {
+	s.disk = 0
 	for w, err := range t.db.Waiting(s.name) {
 		if err != nil {
 			return err
 		}
 		if w.Seq > seq {
+			s.disk++
 			continue
 		}
 		b := t.batch()
@@ -168,17 +174,7 @@ func (t *mapTerm) due(s *mapSource) ([]mapChange, error) {
 // applyCut puts what was mapped into the rows.
 func (t *mapTerm) applyCut(ctx context.Context, s *mapSource, changes []mapChange) error {
 	if s.disk > 0 {
-		if err := t.applyWaiting(ctx, s, s.cut.Seq); err != nil {
-			return err
-		}
-		s.disk = 0
-		for _, err := range t.db.Waiting(s.name) {
-			if err != nil {
-				return err
-			}
-			s.disk++
-		}
-		return nil
+		return t.applyWaiting(ctx, s, s.cut.Seq)
 	}
 	for i := range changes {
 		c := &changes[i]
@@ -192,17 +188,22 @@ func (t *mapTerm) applyCut(ctx context.Context, s *mapSource, changes []mapChang
 			return err
 		}
 	}
+	s.drop(s.cut.Seq)
+	return t.flushApply()
+}
+
+// drop forgets what waits in memory up to seq.
+func (s *mapSource) drop(seq int64) {
 	rest := s.mem[:0]
 	s.bytes = 0
 	for i := range s.mem {
-		if s.mem[i].seq > s.cut.Seq {
+		if s.mem[i].seq > seq {
 			rest = append(rest, s.mem[i])
 			s.bytes += s.mem[i].bytes()
 		}
 	}
 	clear(s.mem[len(rest):])
 	s.mem = rest
-	return t.flushApply()
 }
 
 // mapCutting is the mapping of one cut of one source.
@@ -333,7 +334,7 @@ func (c *mapCutting) finish(g *mapGroup) {
 	if o == nil {
 		return
 	}
-	g.open, g.since = o.before || o.after || o.truncate > 0, o.since
+	g.open, g.gap, g.since = o.before || o.after || o.truncate > 0, o.gap || o.truncate > 0, o.since
 	if o.truncate == 0 || g.changes[0].seq > o.truncate {
 		return
 	}

@@ -132,9 +132,7 @@ func (t *mapTerm) commit(ctx context.Context) error {
 		b.Meta.Entries = max(b.Meta.Entries, r.Offset+1)
 	}
 	clear(t.entries)
-	for s, p := range t.progress.Sources {
-		t.done[s] = p.Seq
-	}
+	t.progressDone()
 	t.dirty, t.saved = false, time.Now()
 	return t.flushApply()
 }

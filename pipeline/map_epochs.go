@@ -17,7 +17,9 @@ type mapOpen struct {
 	// truncate is the seq of the epoch at which the table was emptied, since
 	// the cut before.
 	truncate int64
-	since    time.Time
+	// gap says that rows from before an epoch are still there.
+	gap   bool
+	since time.Time
 }
 
 // openTables gives the tables of a source whose stream is not whole at its cut.
@@ -55,7 +57,7 @@ func (t *mapTerm) openTables(s *mapSource) map[state.Table]*mapOpen {
 			o := at(id)
 			o.truncate = max(o.truncate, e.Seq)
 		default:
-			at(id).after = true
+			at(id).after, at(id).gap = true, true
 		}
 	}
 	return out
@@ -124,7 +126,7 @@ func (t *mapTerm) sweep(ctx context.Context, s *mapSource, id state.Table, epoch
 				continue
 			}
 		}
-		chunk = append(chunk, &mapGroup{table: table, key: r.Key, open: true,
+		chunk = append(chunk, &mapGroup{table: table, key: r.Key, open: true, gap: true,
 			changes: []mapChange{{table: table, key: r.Key, seq: epoch, op: cdc.Delete, read: s.cut.Time}}})
 		if len(chunk) == mapChunk {
 			if err := flush(false); err != nil {

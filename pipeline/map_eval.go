@@ -24,7 +24,10 @@ type mapGroup struct {
 	// open says that the stream of the table is not whole (it is being loaded,
 	// or has a gap): what was mapped last is in the state and not in the before
 	// images, which may show what was never seen.
-	open  bool
+	open bool
+	// gap says that rows are in the state that the stream said nothing of since
+	// they changed or went.
+	gap   bool
 	since time.Time // from when on the stream is whole
 }
 
@@ -219,9 +222,12 @@ func (s *mapStep) sameTxn(o *mapStep) bool {
 	return s.file != "" && s.file == o.file && s.pos == o.pos
 }
 
-// base gives the row as it was last mapped.
+// base gives the row as it was last mapped. The state is asked for it only
+// where the before image may be something else: what the stream creates, or a
+// snapshot reads, was not there or is there as it was, unless there is a gap.
 func (w *mapWorker) base(ctx context.Context, g *mapGroup, first *mapStep) (mapImage, error) {
-	if !g.open && first.op != cdc.Read && !first.bare {
+	old := first.bare || first.op == cdc.Update || first.op == cdc.Delete
+	if !g.gap && !first.bare && (!g.open || !old) {
 		return first.before, nil
 	}
 	r, ok, err := w.t.db.Row(g.table.id, g.key)

@@ -10,6 +10,7 @@ import (
 	"chartwire/pipeline"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
+	"chartwire/pipeline/state"
 	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 
@@ -306,6 +307,56 @@ func testMapHeartbeats(t *testing.T, w *mapWorld) {
 		if time.Since(start) > 20*time.Second {
 			t.Fatalf("got heartbeats %v, want %s", beats, b.at)
 		}
+	}
+}
+
+// A standby has the rows before it has the lease.
+func testMapStandby(t *testing.T, w *mapWorld) {
+	p := w.program(worldMaps, worldLabs)
+	first := w.run(w.options(t.TempDir(), p))
+	w.wait(first, "the flow is held", func(s pipeline.MapStatus) bool { return s.Holding })
+	o := w.options(t.TempDir(), p)
+	o.Memory = 5000
+	second := w.run(o)
+	for i := range 60 {
+		w.edit(edit{id: i % 20, person: &person{"patient", fmt.Sprint("n", i), "Ulm", int64(i%2) * 600}})
+	}
+	w.edit(edit{id: 3})
+	w.until(first)
+	warm := func(s pipeline.MapStatus) bool { return s.Sources["clinic"].Seq >= w.seq }
+	w.wait(second, "the standby is warm", warm)
+	if second.Status().Holding {
+		t.Error("both hold the flow")
+	}
+	b := w.batch()
+	e := b.empty("people")
+	b.transact(edit{id: 4, person: &person{"patient", "after", "Bonn", 700}})
+	b.commit(0, e)
+	w.until(first)
+	w.wait(second, "the standby is warm", warm)
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	w.edit(edit{id: 5, person: &person{"patient", "last", "Bonn", 700}})
+	w.wait(second, "the standby holds", func(s pipeline.MapStatus) bool { return s.Holding && warm(s) })
+	w.verify()
+	if err := second.stop(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := state.Open(state.Options{Dir: o.Dir, Flow: w.topics.Prefix + "." + w.flow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows := map[string]bool{}
+	for r, err := range db.Rows(state.Table{Source: "clinic", TableID: w.tables["people"].ID()}, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows[r.Key] = true
+	}
+	if db.Fresh() != "" || len(rows) != 2 || !rows["4"] || !rows["5"] {
+		t.Errorf("the state has the rows %v (%s)", rows, db.Fresh())
 	}
 }
 

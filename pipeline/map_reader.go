@@ -69,14 +69,21 @@ type mapReader struct {
 	sources map[string]*mapSource
 	cuts    map[string]*mapSource // by cuts topic
 	retry   string
+	state   string // the changelog's topic, if it is followed
 }
 
 // newMapReader finds the newest cut of each source and begins to read from the
 // offsets of the local state on. Offsets that the topics do not have give
 // errMapOffsets.
-func newMapReader(ctx context.Context, m *Map, meta *state.Meta, retryFrom int64) (*mapReader, error) {
+//
+// A reader of a standby follows the changelog instead of the requests.
+func newMapReader(ctx context.Context, m *Map, meta *state.Meta, retryFrom int64, standby bool) (*mapReader, error) {
 	r := &mapReader{m: m, sources: map[string]*mapSource{}, cuts: map[string]*mapSource{}, retry: m.o.Topics.Retry(m.o.Flow)}
 	from := map[string]map[int32]kgo.Offset{r.retry: {0: kgo.NewOffset().At(retryFrom)}}
+	if standby {
+		r.state = m.o.Topics.State(m.o.Flow)
+		from = map[string]map[int32]kgo.Offset{r.state: {0: kgo.NewOffset().At(meta.Entries)}}
+	}
 	for _, name := range m.sources() {
 		topic := m.o.Topics.Cuts(name)
 		latest, next, err := cut.Latest(ctx, m.o.Connection, topic)
@@ -186,6 +193,7 @@ func (r *mapReader) tableOf(topic string) *mapTable {
 type mapReading struct {
 	change func(*mapSource, *mapChange) error
 	retry  func(*kgo.Record) error
+	entry  func(*kgo.Record) error
 }
 
 // poll waits at most that long for records and hands them on. It returns how
@@ -223,6 +231,12 @@ func (r *mapReader) take(rec *kgo.Record, meta *state.Meta, to mapReading) error
 			return nil
 		}
 		return to.retry(rec)
+	}
+	if rec.Topic == r.state {
+		if rec.Attrs.IsControl() {
+			return nil
+		}
+		return to.entry(rec)
 	}
 	table := r.tableOf(rec.Topic)
 	if table == nil {

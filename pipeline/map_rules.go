@@ -40,7 +40,9 @@ func (r *mapResult) takeVerdicts(m *mapping.Map, out *mapping.Output, g *mapGrou
 		switch {
 		case e.now == mapping.Unknown:
 			continue
-		case !g.open && !e.seen && e.now == e.before:
+		case g.gap:
+			// The latch may be that of before the gap.
+		case !e.seen && e.now == e.before || s.op == cdc.Read && e.now == mapping.False:
 			continue // nothing became of it
 		}
 		if e.now == mapping.True {

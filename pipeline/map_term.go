@@ -39,7 +39,6 @@ type mapTerm struct {
 	gone map[string]int64
 
 	requests []mapRequest // to map a record again
-	retryAt  int64        // the offset after the last of them
 	dirty    bool         // the progress is not committed as it is
 	beat     time.Time    // when heartbeats were last written
 	saved    time.Time    // when the progress was last committed
@@ -47,26 +46,23 @@ type mapTerm struct {
 	looked   time.Time    // when status and gauges were last set
 }
 
-func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*mapTerm, error) {
-	t := &mapTerm{m: m, p: p, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{},
+func (m *Map) emptyTerm(db *state.DB) *mapTerm {
+	return &mapTerm{m: m, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{},
 		schemas: &mapSchemas{find: m.o.Schema}, saved: time.Now(), flushed: time.Now()}
+}
+
+func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*mapTerm, error) {
+	t := m.emptyTerm(db)
+	t.p = p
 	if err := t.ensureTopics(ctx); err != nil {
 		return nil, err
 	}
 	if err := t.load(ctx); err != nil {
 		return nil, err
 	}
-	r, err := newMapReader(ctx, m, db.Meta(), t.progress.Retry)
-	if errors.Is(err, errMapOffsets) {
-		m.log.Warn("local state is rebuilt from Kafka", "reason", err)
-		if err = t.reload(ctx); err == nil {
-			r, err = newMapReader(ctx, m, db.Meta(), t.progress.Retry)
-		}
-	}
-	if err != nil {
+	if err := t.read(ctx, false); err != nil {
 		return nil, err
 	}
-	t.r, t.retryAt = r, t.progress.Retry
 	for range runtime.GOMAXPROCS(0) {
 		t.workers = append(t.workers, t.newWorker())
 	}
@@ -76,6 +72,19 @@ func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*ma
 		return nil, err
 	}
 	return t, nil
+}
+
+// read begins to read the topics. A local state that they have left behind is
+// begun anew.
+func (t *mapTerm) read(ctx context.Context, standby bool) (err error) {
+	t.r, err = newMapReader(ctx, t.m, t.db.Meta(), t.progress.Retry, standby)
+	if errors.Is(err, errMapOffsets) {
+		t.m.log.Warn("local state is rebuilt from Kafka", "reason", err)
+		if err = t.reload(ctx); err == nil {
+			t.r, err = newMapReader(ctx, t.m, t.db.Meta(), t.progress.Retry, standby)
+		}
+	}
+	return err
 }
 
 func (t *mapTerm) close() {
@@ -171,11 +180,16 @@ func (t *mapTerm) loadEntries(ctx context.Context) (end int64, err error) {
 	if t.progress.Filled == nil {
 		t.progress.Filled = map[string]mapFilled{}
 	}
+	t.progressDone()
+	return ends[t.stateTo][0], err
+}
+
+// progressDone takes note that the progress is committed.
+func (t *mapTerm) progressDone() {
 	t.done = map[string]int64{}
 	for s, p := range t.progress.Sources {
 		t.done[s] = p.Seq
 	}
-	return ends[t.stateTo][0], err
 }
 
 const (
@@ -187,6 +201,8 @@ const (
 	mapChunk    = 1024
 	// mapIdle is how often progress is committed that nothing hangs on.
 	mapIdle = time.Second
+	// mapLook is how often status and gauges are set.
+	mapLook = 100 * time.Millisecond
 	// mapFlush bounds what a crash makes read again.
 	mapFlush = 30 * time.Second
 )
@@ -261,20 +277,20 @@ func (t *mapTerm) idle(ctx context.Context) error {
 			return err
 		}
 	}
-	if now.Sub(t.looked) >= mapIdle {
+	if now.Sub(t.looked) >= mapLook {
 		t.looked = now
-		t.look()
+		t.look(true)
 	}
 	return nil
 }
 
 // look sets status and gauges.
-func (t *mapTerm) look() {
-	s := MapStatus{Holding: true, Version: t.progress.Version, Bytes: t.db.Bytes(), Sources: map[string]MapSourceStatus{}}
+func (t *mapTerm) look(holding bool) {
+	s := MapStatus{Holding: holding, Version: t.progress.Version, Bytes: t.db.Bytes(), Sources: map[string]MapSourceStatus{}}
 	for name, src := range t.r.sources {
 		done := t.progress.Sources[name]
 		st := MapSourceStatus{Seq: done.Seq, Commit: done.Commit, Cut: done.Cut}
-		s.Rebuilding = s.Rebuilding || src.cut == nil && len(src.queue) > 0
+		s.Rebuilding = s.Rebuilding || holding && src.cut == nil && len(src.queue) > 0
 		if n := len(src.queue); n > 0 && !done.Cut.IsZero() {
 			st.Behind = max(0, src.queue[n-1].Time.Sub(done.Cut))
 		}

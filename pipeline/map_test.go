@@ -31,6 +31,7 @@ var mapPromises = []struct {
 	{"lost requests and answers", testMapFaults},
 	{"heartbeats", testMapHeartbeats},
 	{"a foreign record", testMapForeign},
+	{"a standby takes over, warm", testMapStandby},
 	{"equal to the reference, killed at any moment", testMapModel},
 }
 
