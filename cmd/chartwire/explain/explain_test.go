@@ -15,7 +15,7 @@ import (
 )
 
 // TestEveryCodeHasAPage reads the codes out of the sources: the first argument
-// of cdc.Haltf and the field Code of cdc.Halt.
+// of cdc.Haltf, the field Code of cdc.Halt, and the constants called Halt….
 func TestEveryCodeHasAPage(t *testing.T) {
 	codes := map[string]string{}
 	root := filepath.Join("..", "..", "..")
@@ -37,6 +37,12 @@ func TestEveryCodeHasAPage(t *testing.T) {
 			case *ast.CallExpr:
 				if strings.HasSuffix(name(n.Fun), "Haltf") && len(n.Args) > 1 {
 					note(codes, fset, n.Args[0])
+				}
+			case *ast.ValueSpec:
+				for i, id := range n.Names {
+					if strings.HasPrefix(id.Name, "Halt") && i < len(n.Values) {
+						note(codes, fset, n.Values[i])
+					}
 				}
 			case *ast.CompositeLit:
 				if name(n.Type) != "Halt" {
