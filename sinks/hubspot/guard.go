@@ -49,7 +49,7 @@ type guard struct {
 }
 
 const (
-	fixCreate = "`chartwire hubspot apply` creates it where the object's definition in schemas/hubspot has it; else correct the map"
+	fixCreate = "`chartwire check --create-properties` creates it where schemas/hubspot defines it; else correct the map"
 	fixMap    = "correct the map"
 )
 
@@ -134,7 +134,7 @@ func (g *guard) options(need *NeedProperty, p *schema.Property) {
 		}
 	}
 	if len(missing) > 0 {
-		g.bad(need.Name, "add the options in HubSpot (`chartwire hubspot apply` does, to properties of our own), or map the value to one that is there",
+		g.bad(need.Name, "add the options in HubSpot (`chartwire check --create-properties` adds those of schemas/hubspot), or map the value to one that is there",
 			"options missing: %s; there are: %s", strings.Join(missing, ", "), brief(offered))
 	}
 }
