@@ -35,7 +35,8 @@ type Config struct {
 	// then carry a link there that acknowledges them.
 	AckURL string
 	// Journal is a file that keeps what is still to be acknowledged over a
-	// restart; "" keeps it in memory only.
+	// restart; "" keeps it in memory only. Processes of one machine share it;
+	// on machines of their own each tells the second person of its own pages.
 	Journal string
 
 	Watchdog Watchdog

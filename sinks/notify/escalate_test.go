@@ -167,13 +167,13 @@ func TestAcknowledgedAtTheReceiver(t *testing.T) {
 }
 
 func TestRestartForgetsNobody(t *testing.T) {
-	journal := filepath.Join(t.TempDir(), "not-yet-there", "pages")
+	journal := filepath.Join(t.TempDir(), "pages")
+	shared := func(c *notify.Config) { c.Journal = journal }
 	synctest.Test(t, func(t *testing.T) {
-		s, r := ward(t, func(c *notify.Config) { c.Journal = journal })
+		s, r := ward(t, shared)
 		mustSend(t, s, page(1, set("route", "dr-lee")))
 		mustSend(t, s, page(2, set("route", "dr-lee")))
-		visit := httptest.NewRecorder()
-		s.AckHandler().ServeHTTP(visit, httptest.NewRequest(http.MethodPost, r.Pages()[1].Acknowledge, nil))
+		acknowledge(t, s, r.Pages()[1])
 
 		// The process dies here, in the middle of a line.
 		f, err := os.OpenFile(journal, os.O_APPEND|os.O_WRONLY, 0)
@@ -184,24 +184,99 @@ func TestRestartForgetsNobody(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.Close()
-		for restart := range 2 {
-			again, r2 := ward(t, func(c *notify.Config) { c.Journal = journal })
-			if n := again.Status().Waiting; n != 1 {
-				t.Fatalf("restart %d: %d pages wait, want 1", restart, n)
-			}
-			if restart == 1 {
-				stop := run(t, again)
-				mustSend(t, again, page(2, set("route", "dr-lee"))) // acknowledged before
-				time.Sleep(10 * time.Minute)
-				stop()
-				if got := paths(r2); got != "/lee /chief" || r2.Pages()[1].Of != r.Pages()[0].ID {
-					t.Errorf("told %s", got)
-				}
+		again, r2 := ward(t, shared)
+		if n := again.Status().Waiting; n != 1 {
+			t.Fatalf("%d pages wait, want 1", n)
+		}
+		defer run(t, again)()
+		mustSend(t, again, page(2, set("route", "dr-lee"))) // acknowledged before
+		mustSend(t, again, page(3, set("route", "dr-lee"))) // after the torn line
+		time.Sleep(10 * time.Minute)
+		if got := paths(r2); got != "/lee /lee /chief /chief" {
+			t.Errorf("told %s", got)
+		}
+		for _, p := range r2.Pages() {
+			if p.Of == r.Pages()[1].ID {
+				t.Error("the second person was told of an acknowledged page")
 			}
 		}
 		info, err := os.Stat(journal)
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("journal %v, %v: only its owner may read it", info.Mode(), err)
+		}
+	})
+}
+
+func acknowledge(t *testing.T, s *notify.Sink, p notifytest.Received) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.AckHandler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, p.Acknowledge, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("acknowledging: status %d", w.Code)
+	}
+}
+
+// TestHolderAndStandby has two processes on one journal: what one sends and
+// the other hears is known to both, and only one tells the second person.
+func TestHolderAndStandby(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "pages")
+	shared := func(c *notify.Config) { c.Journal = journal }
+	synctest.Test(t, func(t *testing.T) {
+		standby, _ := ward(t, shared)
+		defer run(t, standby)()
+		time.Sleep(2 * time.Second) // it leads
+		holder, r := ward(t, shared)
+		defer run(t, holder)()
+		for n := range 40 {
+			mustSend(t, holder, page(n, set("route", "dr-lee")))
+		}
+		for n, p := range r.Pages() {
+			if n%2 == 0 {
+				acknowledge(t, standby, p)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		for _, s := range []*notify.Sink{holder, standby} {
+			if n := s.Status().Waiting; n != 20 {
+				t.Errorf("%d pages wait, want 20", n)
+			}
+		}
+		time.Sleep(10 * time.Minute)
+		for _, s := range []*notify.Sink{holder, standby} {
+			if n := s.Status().Waiting; n != 0 {
+				t.Errorf("%d pages wait, want none", n)
+			}
+		}
+		if n := len(r.Pages()); n != 40 {
+			t.Errorf("the holder's receiver has %d pages: the leader tells, and that is the standby", n)
+		}
+	})
+}
+
+func TestJournalIsTidied(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "pages")
+	long := set("text", strings.Repeat("x", 30<<10))
+	synctest.Test(t, func(t *testing.T) {
+		s, r := ward(t, func(c *notify.Config) { c.Journal = journal })
+		other, _ := ward(t, func(c *notify.Config) { c.Journal = journal })
+		defer run(t, s)()
+		for n := range 40 {
+			w := page(n, set("route", "dr-lee"))
+			w.Properties[1] = long
+			mustSend(t, s, w)
+			if n > 0 {
+				acknowledge(t, s, r.Pages()[n])
+			}
+		}
+		time.Sleep(2 * time.Second)
+		info, err := os.Stat(journal)
+		if err != nil || info.Size() > 100<<10 {
+			t.Fatalf("journal of %d bytes, %v, want about one page", info.Size(), err)
+		}
+		acknowledge(t, other, r.Pages()[0]) // by a process that had the old file open
+		time.Sleep(2 * time.Second)
+		if n := s.Status().Waiting; n != 0 {
+			t.Errorf("%d pages wait after the last was acknowledged elsewhere", n)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func newMetrics() *metrics {
 		escalated:    vec("escalated_total", "Pages told to the second person, and tries that failed.", "route", "result"),
 		acknowledged: one("acknowledged_total", "Pages that somebody acknowledged in time."),
 		watchdog:     vec("watchdog_signals_total", "Signals to the watchdog: signalled, or silent.", "result"),
-		journal:      one("journal_failures_total", "Pages whose wait for acknowledgement is in memory only."),
+		journal:      one("journal_failures_total", "Times that the journal of pages could not be read or written."),
 	}
 }
 

@@ -63,7 +63,11 @@ func (s *Sink) escalate(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		poll, due := s.waiting.ready(time.Now())
+		poll, due, err := s.waiting.ready(time.Now())
+		if err != nil {
+			s.metrics.journal.Inc()
+			s.cfg.Log.Error("reading what others did about pages, next try in 1s", "err", err)
+		}
 		var wg sync.WaitGroup
 		for _, o := range poll {
 			wg.Go(func() { s.poll(ctx, o) })

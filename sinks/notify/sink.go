@@ -65,7 +65,7 @@ func (s *Sink) Open(ctx context.Context) error {
 	if key, err := s.cfg.Key(); err != nil || len(key) < 16 {
 		return &cdc.Halt{Code: "notify-key", Text: "the key that pages are signed with cannot be read or is shorter than 16 characters: receivers could not tell a page from a forged one", Err: err}
 	}
-	if err := s.waiting.open(s.cfg.Journal, time.Now()); err != nil {
+	if err := s.waiting.open(s.cfg.Journal); err != nil {
 		return &cdc.Halt{Code: "notify-journal", Text: "the file that keeps pages still to be acknowledged cannot be used: correct sinks.notify.journal or the folder's rights", Err: err}
 	}
 	return ctx.Err()

@@ -1,13 +1,6 @@
 package notify
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -16,13 +9,15 @@ import (
 // sent again by a restart does not wake the second person.
 const remembered = 48 * time.Hour
 
-// waiting is the pages that somebody still has to acknowledge. Every change is
-// in the journal before it counts, where there is one.
+// waiting is the pages that somebody still has to acknowledge. Where there is
+// a journal, it is what all processes that share it know: each writes what it
+// does there and reads what the others did, and one of them, the leader, tells
+// the second person.
 type waiting struct {
-	mu    sync.Mutex
-	file  *os.File
-	pages map[string]*open
-	done  map[string]time.Time
+	mu      sync.Mutex
+	journal *journal // nil: in memory only
+	pages   map[string]*open
+	done    map[string]time.Time
 }
 
 // open is one page and what is done when nobody acknowledges it.
@@ -51,62 +46,30 @@ func newWaiting() *waiting {
 	return &waiting{pages: map[string]*open{}, done: map[string]time.Time{}}
 }
 
-// open reads the journal and writes it anew without what is over. Without a
-// path everything is in memory.
-func (w *waiting) open(path string, now time.Time) error {
+// open takes up what is in the journal.
+func (w *waiting) open(path string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if path == "" || w.file != nil {
+	if path == "" || w.journal != nil {
 		return nil
 	}
-	// On a cluster nobody else makes the folder of local state.
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("making the folder of the journal of pages: %w", err)
-	}
-	if err := w.read(path); err != nil {
+	j, err := openJournal(path)
+	if err != nil {
 		return err
 	}
-	for id, at := range w.done {
-		if now.Sub(at) > remembered {
-			delete(w.done, id)
-		}
+	if err := j.read(w.take); err != nil {
+		j.close()
+		return err
 	}
-	f, err := w.rewrite(path)
-	if err != nil {
-		return fmt.Errorf("writing the journal of pages: %w", err)
-	}
-	w.file = f
-	return nil
-}
-
-func (w *waiting) read(path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading the journal of pages: %w", err)
-	}
-	defer f.Close()
-	sc := bufio.NewScanner(f)
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		var l line
-		if json.Unmarshal(sc.Bytes(), &l) != nil {
-			continue // the last line of a process that died while writing it
-		}
-		w.take(l)
-	}
-	if err := sc.Err(); err != nil {
-		return fmt.Errorf("reading the journal of pages: %w", err)
-	}
+	w.journal = j
 	return nil
 }
 
 func (w *waiting) take(l line) {
 	if l.Wait != nil {
-		if _, over := w.done[l.Wait.Page.ID]; !over {
-			w.pages[l.Wait.Page.ID] = l.Wait
+		id := l.Wait.Page.ID
+		if _, over := w.done[id]; !over && w.pages[id] == nil {
+			w.pages[id] = l.Wait
 		}
 	} else if l.Done != "" {
 		delete(w.pages, l.Done)
@@ -114,45 +77,27 @@ func (w *waiting) take(l line) {
 	}
 }
 
-// rewrite replaces the journal at once, so that a process that dies meanwhile
-// leaves the old or the new one.
-func (w *waiting) rewrite(path string) (*os.File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".pages-*")
-	if err != nil {
-		return nil, err
+// note makes a change, in the journal first. If that fails it counts here all
+// the same: a page in memory is better than none.
+func (w *waiting) note(l line) error {
+	if w.journal == nil {
+		w.take(l)
+		return nil
 	}
-	for id, at := range w.done {
-		err = errors.Join(err, put(f, line{Done: id, At: at}))
+	err := w.journal.add(l)
+	if err == nil {
+		err = w.journal.read(w.take)
 	}
-	for _, o := range w.pages {
-		err = errors.Join(err, put(f, line{Wait: o}))
-	}
-	if err = errors.Join(err, f.Sync()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return nil, err
-	}
-	return f, nil
-}
-
-func put(f *os.File, l line) error {
-	text, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
+	w.take(l)
 	return err
 }
 
-func (w *waiting) note(l line) error {
-	w.take(l)
-	if w.file == nil {
+// look takes up what other processes wrote.
+func (w *waiting) look() error {
+	if w.journal == nil {
 		return nil
 	}
-	return errors.Join(put(w.file, l), w.file.Sync())
+	return w.journal.read(w.take)
 }
 
 // add keeps a page until it is acknowledged. One that was, or waits already,
@@ -160,8 +105,9 @@ func (w *waiting) note(l line) error {
 func (w *waiting) add(o *open) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	err := w.look()
 	if _, over := w.done[o.Page.ID]; over || w.pages[o.Page.ID] != nil {
-		return nil
+		return err
 	}
 	return w.note(line{Wait: o})
 }
@@ -171,8 +117,9 @@ func (w *waiting) add(o *open) error {
 func (w *waiting) end(id string, now time.Time) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	err := w.look()
 	if w.pages[id] == nil {
-		return false, nil
+		return false, err
 	}
 	return true, w.note(line{Done: id, At: now})
 }
@@ -189,10 +136,19 @@ func (w *waiting) count() (n int, oldest time.Time) {
 }
 
 // ready lists, and marks as busy, the pages for which something is to be done
-// now: asked about at their receiver, or told to the second person.
-func (w *waiting) ready(now time.Time) (poll, escalate []*open) {
+// now: asked about at their receiver, or told to the second person. Only the
+// leader has any.
+func (w *waiting) ready(now time.Time) (poll, escalate []*open, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.journal != nil {
+		if !w.journal.lead() {
+			return nil, nil, w.look()
+		}
+		// What cannot be read is not known; what is known is told all the same.
+		err = w.look()
+		w.tidy(now)
+	}
 	for _, o := range w.pages {
 		switch {
 		case o.busy:
@@ -204,7 +160,28 @@ func (w *waiting) ready(now time.Time) (poll, escalate []*open) {
 			poll = append(poll, o)
 		}
 	}
-	return poll, escalate
+	return poll, escalate, err
+}
+
+// tidy writes a journal that has grown anew, without what is over.
+func (w *waiting) tidy(now time.Time) {
+	for id, at := range w.done {
+		if now.Sub(at) > remembered {
+			delete(w.done, id)
+		}
+	}
+	if w.journal.size < tidyAt {
+		return
+	}
+	lines := make([]line, 0, len(w.done)+len(w.pages))
+	for id, at := range w.done {
+		lines = append(lines, line{Done: id, At: at})
+	}
+	for _, o := range w.pages {
+		lines = append(lines, line{Wait: o})
+	}
+	// A journal that cannot be replaced goes on growing, and is tried again.
+	w.journal.replace(lines, w.take)
 }
 
 // release ends the work on a page that goes on waiting.
