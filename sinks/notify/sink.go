@@ -58,8 +58,9 @@ func (s *Sink) Batch(string) int { return 1 }
 // was still to be acknowledged. It sends nothing: receivers get pages only.
 func (s *Sink) Open(ctx context.Context) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if problems := s.cfg.Missing(s.cfg.Needs); len(problems) > 0 {
+	needs := s.cfg.Needs
+	s.mu.Unlock()
+	if problems := s.cfg.Missing(needs); len(problems) > 0 {
 		return cdc.Haltf("notify-route-missing", "rules name routes that are not configured: %s; configured are %s", strings.Join(problems, ", "), strings.Join(s.cfg.routeNames(), ", "))
 	}
 	if key, err := s.cfg.Key(); err != nil || len(key) < 16 {
@@ -170,8 +171,8 @@ type Status struct {
 
 // Status returns the sink's present state.
 func (s *Sink) Status() Status {
+	n, oldest := s.waiting.count()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, oldest := s.waiting.count()
 	return Status{Routes: s.cfg.routeNames(), InFlight: s.flying, Waiting: n, Oldest: oldest}
 }

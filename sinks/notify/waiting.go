@@ -1,9 +1,6 @@
 package notify
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // remembered is how long an acknowledged page's id is kept, so that a copy
 // sent again by a restart does not wake the second person.
@@ -14,11 +11,18 @@ const remembered = 48 * time.Hour
 // does there and reads what the others did, and one of them, the leader, tells
 // the second person.
 type waiting struct {
-	mu      sync.Mutex
+	mu      gate
 	journal *journal // nil: in memory only
 	pages   map[string]*open
 	done    map[string]time.Time
 }
+
+// gate is a mutex that tests in synthetic time can see through: under it the
+// journal's lock may be waited for, asleep.
+type gate chan struct{}
+
+func (g gate) Lock()   { g <- struct{}{} }
+func (g gate) Unlock() { <-g }
 
 // open is one page and what is done when nobody acknowledges it.
 type open struct {
@@ -43,7 +47,7 @@ type line struct {
 }
 
 func newWaiting() *waiting {
-	return &waiting{pages: map[string]*open{}, done: map[string]time.Time{}}
+	return &waiting{mu: make(gate, 1), pages: map[string]*open{}, done: map[string]time.Time{}}
 }
 
 // open takes up what is in the journal.
