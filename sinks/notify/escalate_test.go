@@ -167,7 +167,7 @@ func TestAcknowledgedAtTheReceiver(t *testing.T) {
 }
 
 func TestRestartForgetsNobody(t *testing.T) {
-	journal := filepath.Join(t.TempDir(), "pages")
+	journal := filepath.Join(t.TempDir(), "not-yet-there", "pages")
 	shared := func(c *notify.Config) { c.Journal = journal }
 	synctest.Test(t, func(t *testing.T) {
 		s, r := ward(t, shared)

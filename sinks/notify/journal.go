@@ -27,7 +27,8 @@ type journal struct {
 
 func openJournal(path string) (*journal, error) {
 	j := &journal{path: path}
-	if err := j.reopen(); err != nil {
+	// On a cluster nobody else makes the folder of local state.
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), j.reopen()); err != nil {
 		return nil, fmt.Errorf("opening the journal of pages: %w", err)
 	}
 	return j, nil
