@@ -147,6 +147,8 @@ func (g *Generator) balances() []string {
 	b := []float64{g.money(300), g.money(150), g.money(90), g.money(90)}
 	if g.r.IntN(3) > 0 {
 		b = []float64{0, 0, 0, 0}
+	} else if g.r.IntN(5) == 0 {
+		b[3] += 400 + g.money(300) // old debts: these go over 500
 	}
 	total := b[0] + b[1] + b[2] + b[3]
 	out := []string{}
