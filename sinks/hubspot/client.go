@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -68,8 +69,21 @@ func (s *Sink) send(ctx context.Context, c *call) (*answer, error) {
 		if fresh, ok := s.secret.other(token, time.Now()); ok {
 			return s.exchange(ctx, c, body, fresh)
 		}
+		if c.kind != kindAccount && s.accepted(ctx, token, c.lane) {
+			return nil, &sinks.Unavailable{Wait: time.Second, Err: errOnce}
+		}
 	}
 	return a, err
+}
+
+// errOnce is a refusal of the token that HubSpot itself does not stand by.
+var errOnce = errors.New("HubSpot refused the token for one call (401) and takes it for another")
+
+// accepted asks whether the token is good after all: a halt stops critical
+// results until a person comes, and is not for one wrong answer.
+func (s *Sink) accepted(ctx context.Context, token string, lane sinks.Lane) bool {
+	a, err := s.exchange(ctx, &call{kind: kindAccount, lane: lane, object: "account", method: http.MethodGet, path: s.paths.details}, nil, token)
+	return err == nil && a.ok()
 }
 
 func (s *Sink) exchange(ctx context.Context, c *call, body []byte, token string) (*answer, error) {

@@ -52,7 +52,8 @@ func faultOf(f sinktest.Fault) hubspottest.Fault {
 	case sinktest.FaultSlow:
 		fault.Kind, fault.Latency = hubspottest.SlowAnswer, hubspottest.Latency{Fixed: f.Wait}
 	case sinktest.FaultHalt:
-		fault.Kind = hubspottest.BadToken
+		// One refusal is asked about; the second is believed.
+		fault.Kind, fault.Path, fault.Count = hubspottest.BadToken, "", 2
 	}
 	return fault
 }

@@ -139,6 +139,21 @@ func TestKeyExchangedWithoutARestart(t *testing.T) {
 	wantHalt(t, a.Apply(t.Context(), contacts(3, 1))[0].Err, "hubspot-credentials")
 }
 
+func TestOneRefusalOfTheTokenIsAskedAbout(t *testing.T) {
+	a := newAccount(t, hubspottest.Options{}, nil)
+	a.sim.Inject(hubspottest.Fault{Kind: hubspottest.BadToken, Path: "batch/upsert", Count: 1})
+	var down *sinks.Unavailable
+	if err := a.apply(t, contact(1))[0].Err; !errors.As(err, &down) || down.Unknown {
+		t.Fatalf("%v, want *Unavailable: HubSpot takes the token for another call", err)
+	}
+	a.mustApply(t, contact(1))
+	a.sim.RevokeToken(hubspottest.DefaultToken)
+	wantHalt(t, a.apply(t, contact(2))[0].Err, "hubspot-credentials")
+	if wait := a.Reserve(sinks.Safety, time.Now()); wait <= 0 {
+		t.Error("room is given although every call would be refused")
+	}
+}
+
 func TestProvisionOnlyWhatIsMissing(t *testing.T) {
 	a := newAccount(t, hubspottest.Options{}, nil)
 	want, err := schema.Default()
