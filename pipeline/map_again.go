@@ -149,17 +149,23 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 // mapRequest asks for a record to be mapped again.
 type mapRequest struct {
 	source, table, key string
-	next               int64 // the offset after it
+	rule, record       string // what was refused, if a person retries a refusal
+	next               int64  // the offset after it
 }
 
 // takeRequest takes a record of the retry topic: key "table NUL row", header
-// "source".
+// "source", and "map" and "record" of what was refused.
 func (t *mapTerm) takeRequest(rec *kgo.Record) error {
 	r := mapRequest{next: rec.Offset + 1}
 	r.table, r.key, _ = strings.Cut(string(rec.Key), "\x00")
 	for _, h := range rec.Headers {
-		if h.Key == "source" {
+		switch h.Key {
+		case "source":
 			r.source = string(h.Value)
+		case "map":
+			r.rule = string(h.Value)
+		case "record":
+			r.record = string(h.Value)
 		}
 	}
 	t.requests = append(t.requests, r)
@@ -202,8 +208,14 @@ func (t *mapTerm) mapRequest(ctx context.Context, r *mapRequest) error {
 			t.m.log.Warn("a record to be mapped again has no row any more", "table", id.String())
 			return nil
 		}
+		kr := state.KeyedRow{Key: r.key, Row: row}
 		for _, m := range table.maps {
-			if err := t.again(ctx, m, []state.KeyedRow{{Key: r.key, Row: row}}, mapping.ReasonRetry, nil); err != nil {
+			if ours, err := t.refire(ctx, m, &kr, r.rule, r.record); ours || err != nil {
+				return err
+			}
+		}
+		for _, m := range table.maps {
+			if err := t.again(ctx, m, []state.KeyedRow{kr}, mapping.ReasonRetry, nil); err != nil {
 				return err
 			}
 		}

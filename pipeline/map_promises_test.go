@@ -171,46 +171,6 @@ func testMapRemap(t *testing.T, w *mapWorld) {
 	}
 }
 
-func testMapRetry(t *testing.T, w *mapWorld) {
-	m := w.run(w.options(t.TempDir(), w.program(worldMaps, worldLabs)))
-	w.edit(edit{id: 1, person: &person{"patient", "Ann", "Ulm", 20}})
-	w.until(m)
-	origin := w.written().of("1")[0].Origin[0]
-	ask := func(table, row string) {
-		rec := &kgo.Record{Topic: w.topics.Retry(w.flow), Key: []byte(table + "\x00" + row),
-			Headers: []kgo.RecordHeader{{Key: "source", Value: []byte(origin.Source)}}}
-		cl, err := w.conn.Client()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer cl.Close()
-		if err := cl.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ask("main.nowhere", "1")
-	ask(origin.Table, "77")
-	ask(origin.Table, origin.Row)
-	for start := time.Now(); len(w.written().of("1")) < 2; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 20*time.Second {
-			t.Fatal("the record was not mapped again")
-		}
-	}
-	got := w.written().of("1")[1]
-	if got.Reason != "retry" || got.Lane != sinks.Realtime || len(got.Properties) != 3 {
-		t.Errorf("got %+v", got)
-	}
-	if err := m.stop(); err != nil {
-		t.Fatal(err)
-	}
-	m = w.run(w.options(t.TempDir(), w.program(worldMaps, worldLabs)))
-	w.edit(edit{id: 2, person: &person{"patient", "Eve", "Ulm", 20}})
-	w.until(m)
-	if n := len(w.written().of("1")); n != 2 {
-		t.Errorf("%d mutations after a restart: the requests were done again", n)
-	}
-}
-
 const worldOnce = `
 map: test/people
 source: clinic

@@ -1,0 +1,54 @@
+package pipeline
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"chartwire/pipeline/mapping"
+	"chartwire/pipeline/state"
+)
+
+// refire gives what a firing made of a record again, as the row is now: what a
+// rule made and the destination refused is not made by mapping the row, and the
+// rule itself is not to fire. The number of the firing is the end of the
+// record's key. It reports whether rule is one of the map's.
+func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRow, rule, record string) (bool, error) {
+	known := false
+	for _, r := range m.Rules {
+		known = known || r.RuleID() == rule
+	}
+	if !known {
+		return false, nil
+	}
+	n, err := strconv.ParseInt(record[strings.LastIndexByte(record, ':')+1:], 10, 64)
+	if err != nil {
+		return true, nil // no record of a rule
+	}
+	w := t.workers[0]
+	image, err := w.image(ctx, &row.Row)
+	if err != nil {
+		return true, err
+	}
+	in := mapping.Input{Key: row.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: row.Seq, Commit: row.Commit, Reason: mapping.ReasonRetry}
+	out, err := w.evaluators[m].Eval(&in)
+	if err != nil {
+		return true, t.failures([]mapFailure{{m, row.Key, row.Seq, err}})
+	}
+	var muts []mapMutation
+	for i := range out.Verdicts {
+		if out.Verdicts[i].Rule.RuleID() != rule {
+			continue
+		}
+		for _, mu := range out.Fire(i, n) {
+			if mu.Record.ID() == record {
+				mu.Reason = mapping.ReasonRetry
+				muts = append(muts, mapMutation{Mutation: &mu, m: m})
+			}
+		}
+	}
+	if len(muts) == 0 {
+		t.m.log.Warn("a record to be made again is none that the rule makes now", "rule", rule)
+	}
+	return true, t.emit(t.done[m.Source], muts)
+}
