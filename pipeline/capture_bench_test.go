@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -108,6 +109,9 @@ func BenchmarkCapture(b *testing.B) {
 					time.Sleep(time.Millisecond)
 				}
 				b.ReportMetric(rows/time.Since(l.began).Seconds(), "rows/s")
+				var mem runtime.MemStats
+				runtime.ReadMemStats(&mem)
+				b.ReportMetric(float64(mem.HeapSys-mem.HeapReleased)/(1<<20), "heap-MB")
 				took := alone(b, conn, topics.Rows("loud", l.table.ID()))
 				b.ReportMetric(rows/took.Seconds(), "alone-rows/s")
 			}

@@ -18,8 +18,10 @@ import (
 )
 
 // MaxRecordBytes is the largest record, key and value, that a topic takes: a
-// row before and after and its envelope.
-const MaxRecordBytes = 16 << 20
+// row before and after and its envelope. It is also the largest batch that the
+// client makes, and so what it takes in memory on a backlog: 16 MiB took twice
+// what 4 MiB takes, and was no faster.
+const MaxRecordBytes = 4 << 20
 
 // Config says how to reach a Kafka cluster.
 type Config struct {
