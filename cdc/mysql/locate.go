@@ -217,6 +217,9 @@ func (st *stream) verify(ctx context.Context, at origin) error {
 		return err
 	}
 	got, err := st.firstTransaction(ctx, r, at, end)
+	if code := cdc.HaltCode(err); serverCode(err) == gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG && code == "" || code == HaltDamaged {
+		return &cdc.Halt{Code: HaltHistory, Text: fmt.Sprintf("where the transaction before the position was (%s at %s), the log now holds something else; load the tables again", want.GTID, st.f.pos.at), Err: err}
+	}
 	if err != nil {
 		return err
 	}
@@ -289,6 +292,8 @@ func (st *stream) lost(err error) error {
 		return &cdc.Halt{Code: HaltPurged, Text: "the log no longer holds what follows " + where + "; load the tables again", Err: err}
 	case has("same server_uuid/server_id"), has("same server_id"):
 		return &cdc.Halt{Code: HaltServerID, Text: fmt.Sprintf("another replica or reader of this server uses the id %d too; give one of them another", st.s.cfg.ServerID), Err: err}
+	case has("bogus data"), has("exceeded max_allowed_packet"):
+		return &cdc.Halt{Code: HaltDamaged, Text: "the server cannot read its own log behind " + where, Err: err}
 	case has("impossible position"), has("position > file size"), has("not in the master's binlog"), has("diverged"):
 		return &cdc.Halt{Code: HaltForeign, Text: "the server's log does not hold the place " + where + "; load the tables again", Err: err}
 	}

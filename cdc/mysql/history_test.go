@@ -1,0 +1,224 @@
+package mysql
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/integration/servers"
+)
+
+// What happens to a server's log while nobody reads, and what is said about it.
+
+func reset(k kind) string {
+	if k.flavor.Name == "mysql" {
+		return "reset binary logs and gtids"
+	}
+	return "reset master"
+}
+
+// own is a rig on a server of its own, read up to its end and stopped.
+func own(t *testing.T, k kind, args ...string) (*rig, *tap) {
+	t.Helper()
+	db := servers.Database(t, k.flavor, append(k.args, args...)...)
+	r := rigOn(t, db, people+"InnoDB", "people")
+	p := r.tap(cdc.Resume{})
+	p.loaded()
+	r.exec("insert into people values (1,'a',null)")
+	p.next()
+	p.stop()
+	return r, p
+}
+
+func TestPurged(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r, p := own(t, k)
+		r.exec("insert into people values (2,'b',null); flush logs; insert into people values (3,'c',null); flush logs")
+		files := logFiles(t, r)
+		r.exec("purge binary logs to '" + files[len(files)-1] + "'")
+		if got := logFiles(t, r); len(got) != 1 {
+			t.Skipf("the server keeps %v", got)
+		}
+		r.tap(p.resume()).halt(HaltPurged)
+
+		// The choice to load again starts at the end, with an epoch, and reads all.
+		lost := p.resume()
+		lost.Checkpoint = cdc.Checkpoint{}
+		since := time.Now().Add(-time.Hour).Round(0)
+		for id, l := range lost.Loads {
+			l.Since = since
+			lost.Loads[id] = l
+		}
+		q := r.tap(lost)
+		first := q.next()
+		if len(first.Epochs) != 1 || first.Epochs[0].Kind != cdc.EpochReload || !first.Loads[r.id("people")].Since.Equal(since) {
+			t.Errorf("the reload begins with %+v", first)
+		}
+		want(t, q.loaded(), "r people 1: id=1 name=a note=NULL", "r people 2: id=2 name=b note=NULL", "r people 3: id=3 name=c note=NULL")
+	})
+}
+
+func logFiles(t *testing.T, r *rig) (names []string) {
+	t.Helper()
+	rows, err := r.sql.Query("show binary logs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	cols, _ := rows.Columns()
+	for rows.Next() {
+		v := make([]any, len(cols))
+		for i := range v {
+			v[i] = new(string)
+		}
+		if err := rows.Scan(v...); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, *v[0].(*string))
+	}
+	return names
+}
+
+// A log that was reset and holds less than was read, or more under the same
+// numbers, or the same number of others.
+func TestResetLog(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r, p := own(t, k)
+		r.exec(reset(k))
+		err := r.tap(p.resume()).end()
+		if c := cdc.HaltCode(err); c != HaltErrant && c != HaltForeign && c != HaltHistory {
+			t.Errorf("after a reset: %v", err)
+		}
+		for i := range 40 {
+			r.exec(fmt.Sprintf("insert into people values (%d,'other',null)", 100+i))
+		}
+		err = r.tap(p.resume()).end()
+		if c := cdc.HaltCode(err); c != HaltHistory && c != HaltForeign {
+			t.Errorf("after a reset and more transactions: %v", err)
+		}
+	})
+}
+
+// end waits for the stream to end by itself.
+func (p *tap) end() error {
+	p.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case _, ok := <-p.txns:
+			if !ok {
+				return p.err
+			}
+		case <-deadline:
+			p.t.Fatal("the stream goes on")
+		}
+	}
+}
+
+func TestAnotherServer(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		_, p := own(t, k)
+		other, _ := own(t, k)
+		err := other.tap(p.resume()).end()
+		code := cdc.HaltCode(err)
+		switch k.name {
+		case "mysql": // nothing in common
+			if code != HaltForeign {
+				t.Errorf("%v", err)
+			}
+		case "mysql-file":
+			if code != HaltServer {
+				t.Errorf("%v", err)
+			}
+		default: // the numbers look alike, the content does not
+			if code != HaltHistory && code != HaltErrant && code != HaltForeign {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+}
+
+// A replica that has what was read goes on where the primary stopped.
+func TestFailover(t *testing.T) {
+	for _, k := range []kind{maria, mysqlGTID} {
+		t.Run(k.name, func(t *testing.T) {
+			db := servers.Database(t, k.flavor)
+			replica := servers.Database(t, k.flavor, "--log-slave-updates")
+			if k.name == "mysql" {
+				must(t, replica.Exec(fmt.Sprintf("change replication source to source_host='127.0.0.1', source_port=%d, source_user='%s', source_password='%s', "+
+					"source_auto_position=1, get_source_public_key=1; start replica", db.Port, db.User, db.Password)))
+			} else {
+				must(t, replica.Exec(fmt.Sprintf("change master to master_host='127.0.0.1', master_port=%d, master_user='%s', master_password='%s', "+
+					"master_use_gtid=slave_pos; start slave", db.Port, db.User, db.Password)))
+			}
+			r := rigOn(t, db, workloadDDL, "people", "isam")
+			p := r.tap(cdc.Resume{})
+			p.loaded()
+			workload(r)
+			until(t, p)
+			r.exec("insert into people values (100,'last read',null)")
+			p.next()
+			p.stop()
+			r.exec("insert into people values (101,'not read',null)")
+			waitFor(t, func() bool {
+				c, err := replica.Open(r.name)
+				must(t, err)
+				defer c.Close()
+				var n int
+				return c.QueryRow("select count(*) from people where id=101").Scan(&n) == nil && n == 1
+			})
+			db.Close()
+			r.cfg.Addr = replica.Addr
+			q := r.tap(p.resume())
+			want(t, show(t, q.next()), "c people 101: id=101 name=not read note=NULL")
+			if q.last.Position.Server == p.last.Position.Server {
+				t.Error("the position still names the old server")
+			}
+			q.stop()
+
+			// What the replica never got is not passed over.
+			ahead := q.resume()
+			must(t, replica.Exec("stop "+map[string]string{"mysql": "replica", "mariadb": "slave"}[k.name]+"; "+reset(k)))
+			if c := cdc.HaltCode(r.tap(ahead).end()); c != HaltErrant && c != HaltForeign {
+				t.Errorf("halt %q", c)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func waitFor(t *testing.T, done func() bool) {
+	t.Helper()
+	for began := time.Now(); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > patience {
+			t.Fatal("it did not happen")
+		}
+	}
+}
+
+// A server that was killed comes back with its log, and the stream goes on.
+func TestKilledServer(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		db := servers.Database(t, k.flavor, append(k.args, "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1")...)
+		r := rigOn(t, db, people+"InnoDB", "people")
+		p := r.tap(cdc.Resume{})
+		p.loaded()
+		r.exec("insert into people values (1,'a',null)")
+		p.next()
+		db.Kill()
+		must(t, db.Start())
+		c, err := db.Open(r.name)
+		must(t, err)
+		defer c.Close()
+		_, err = c.Exec("insert into people values (2,'b',null)")
+		must(t, err)
+		want(t, show(t, p.next()), "c people 2: id=2 name=b note=NULL")
+	})
+}
