@@ -18,11 +18,12 @@ func reset(k kind) string {
 	return "reset master"
 }
 
-// own is a rig on a server of its own, read up to its end and stopped.
-func own(t *testing.T, k kind, args ...string) (*rig, *tap) {
+// own is a rig on a server whose log may be spoilt, read up to its end and
+// stopped.
+func own(t *testing.T, k kind) (*rig, *tap) {
 	t.Helper()
-	db := servers.Database(t, k.flavor, append(k.args, args...)...)
-	r := rigOn(t, db, people+"InnoDB", "people")
+	k.name, k.args = k.name+"-own", append(k.args, "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1")
+	r := rigOn(t, server1(t, k), people+"InnoDB", "people")
 	p := r.tap(cdc.Resume{})
 	p.loaded()
 	r.exec("insert into people values (1,'a',null)")
@@ -119,7 +120,7 @@ func (p *tap) end() error {
 func TestAnotherServer(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		_, p := own(t, k)
-		other, _ := own(t, k)
+		other := newRig(t, k, people+"InnoDB", "people")
 		err := other.tap(p.resume()).end()
 		code := cdc.HaltCode(err)
 		switch k.name {
@@ -206,15 +207,13 @@ func waitFor(t *testing.T, done func() bool) {
 // A server that was killed comes back with its log, and the stream goes on.
 func TestKilledServer(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
-		db := servers.Database(t, k.flavor, append(k.args, "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1")...)
-		r := rigOn(t, db, people+"InnoDB", "people")
-		p := r.tap(cdc.Resume{})
-		p.loaded()
-		r.exec("insert into people values (1,'a',null)")
+		r, p := own(t, k)
+		p = r.tap(p.resume())
+		r.exec("insert into people values (3,'c',null)")
 		p.next()
-		db.Kill()
-		must(t, db.Start())
-		c, err := db.Open(r.name)
+		r.db.Kill()
+		must(t, r.db.Start())
+		c, err := r.db.Open(r.name)
 		must(t, err)
 		defer c.Close()
 		_, err = c.Exec("insert into people values (2,'b',null)")

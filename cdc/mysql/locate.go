@@ -62,11 +62,7 @@ func (st *stream) start() (origin, error) {
 	p.at = at
 	p.set.maria = st.v.maria
 	if st.v.maria { // the ids up to exactly this place
-		ids, err := st.side.value(fmt.Sprintf("SELECT IFNULL(BINLOG_GTID_POS(%s, %d), '')", text(at.file), at.offset))
-		if err != nil {
-			return origin{}, fmt.Errorf("asking for the ids at %s: %w", at, err)
-		}
-		if p.set, err = parseGTIDs(true, ids); err != nil {
+		if p.set, err = st.idsAt(at); err != nil {
 			return origin{}, err
 		}
 		p.text = p.set.String()
@@ -187,18 +183,43 @@ func (st *stream) resumeMaria() (from, check origin, err error) {
 	if err := findPlace(files, p.at); err == nil {
 		from = origin{at: p.at}
 		if p.last.Start > 0 {
-			check = origin{at: place{p.at.file, p.last.Start}}
+			return from, origin{at: place{p.at.file, p.last.Start}}, nil
 		}
+		return from, origin{}, st.compareIDs()
 	} else if p.set.isZero() {
 		return from, check, err
 	}
 	return from, check, nil
 }
 
+// compareIDs asks for the ids up to the position's place: where the last
+// transaction is in an older file, which may be gone, that is what is left to
+// recognise the log by.
+func (st *stream) compareIDs() error {
+	p := &st.f.pos
+	ids, err := st.idsAt(p.at)
+	if err != nil {
+		return err
+	}
+	if have := ids.String(); have != p.text {
+		return cdc.Haltf(HaltHistory, "at %s the server's log has come to the transactions %s, and what was read up to there to %s: the log was reset or the server restored; load the tables again", p.at, have, p.text)
+	}
+	p.last.Sum = 0 // nothing to read again
+	return nil
+}
+
+func (st *stream) idsAt(at place) (gtidSet, error) {
+	ids, err := st.side.value(fmt.Sprintf("SELECT IFNULL(BINLOG_GTID_POS(%s, %d), '')", text(at.file), at.offset))
+	if err != nil {
+		return gtidSet{}, fmt.Errorf("asking for the ids at %s: %w", at, err)
+	}
+	return parseGTIDs(true, ids)
+}
+
 // verify reads the last transaction before the position again, and compares.
 func (st *stream) verify(ctx context.Context, at origin) error {
 	want := st.f.pos.last
-	if at.at.isZero() && at.set.isZero() && want.Before == "" && !st.v.maria || want == (cdc.Fingerprint{}) || want.Sum == 0 {
+	if at.at.isZero() && at.set.isZero() && !st.v.maria || want.Sum == 0 {
 		return nil // there was none yet, or it is no longer in the log
 	}
 	ctx, cancel := context.WithTimeout(ctx, seekTimeout)

@@ -92,6 +92,9 @@ func (st *stream) prepare(t *table) error {
 	if err != nil {
 		return st.f.damaged(err)
 	}
+	if !named(meta) {
+		return cdc.Haltf(image.HaltMetadata, "the stream does not name the columns of %s at %s; run SET GLOBAL binlog_row_metadata=FULL at the source, and read the table again", t.id, st.f.at)
+	}
 	l := st.loads[t.id]
 	if err := st.declare(meta, l); err != nil {
 		return err
