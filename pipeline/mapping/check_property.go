@@ -41,6 +41,12 @@ func (c *checker) property(f *propFile, t *target) propPlan {
 	if f.from == nil {
 		return p
 	}
+	if f.inRule && f.from.String() == recordKey {
+		if p.render = renderRecordKey; def.Type != hubspot.String {
+			c.bad(f.from.place, "the property "+def.Name+" is a "+def.Type+", and a record's key is a text")
+		}
+		return p
+	}
 	e := c.compile(f.from)
 	if e == nil {
 		return p

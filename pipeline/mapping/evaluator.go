@@ -125,6 +125,7 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	if err := e.setKey(); err != nil {
 		return nil, err
 	}
+	e.now.frame.RecordKey = append(e.now.frame.RecordKey[:0], e.key...)
 	if e.m.plan.key == nil { // rules only
 		e.judge(now, was)
 		return &e.out, nil

@@ -78,6 +78,7 @@ type propFile struct {
 	safety    bool
 	phi       string // "", "yes" or "waived"
 	backward  bool
+	inRule    bool
 	spec      []scalar
 }
 
@@ -281,7 +282,7 @@ func (m *mapFile) properties(o *object, def class, inRule bool) []*propFile {
 		if !ok {
 			continue
 		}
-		p := &propFile{name: e.scalar, class: def}
+		p := &propFile{name: e.scalar, class: def, inRule: inRule}
 		p.from = m.formula(body, "from")
 		if n, _, ok := body.take("is"); ok {
 			if s, ok := m.scalar(n); ok {

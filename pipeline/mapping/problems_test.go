@@ -109,6 +109,7 @@ func TestProblems(t *testing.T) {
 	f("    values: { a: Open, b: Shut }\n    otherwise: reject\n", "", "12:11", "write `values:")
 	f("from: kind\n    values: { a: Open, b: Shut }\n    otherwise: reject", `from: 'kind == "a" ? "Open" : "Sht"'`, "12:12", "`Sht` is no option")
 	f("from: name", "from: left(name, 3)", "10:26", "put the expression in quotes")
+	f("from: name", "from: record.key", "10:17", "the entity has no part `record`")
 	// Rules.
 	f("rule-one", "Rule one", "16:3", "lower-case letters")
 	f("balance > 500", "balance + 500", "17:11", "a condition is expected")

@@ -126,6 +126,14 @@ func renderValues(e *expr.Expr, table map[string]string, otherwise outcome, fall
 	}
 }
 
+// recordKey is what a rule's property says to hold the key of the entity's
+// record, with the source's prefix where it has one.
+const recordKey = "record.key"
+
+func renderRecordKey(f *expr.Frame, dst []byte) ([]byte, outcome) {
+	return append(dst, f.RecordKey...), given
+}
+
 func renderFixed(text string) renderer {
 	return func(_ *expr.Frame, dst []byte) ([]byte, outcome) { return append(dst, text...), given }
 }

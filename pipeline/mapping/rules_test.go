@@ -19,7 +19,7 @@ rules:
     then:
       - create: hubspot.tickets
         key: chartwire_ticket_key
-        properties: { subject: { is: Rich }, hs_pipeline: { is: Collections }, hs_pipeline_stage: { is: New }, open_medical_patient_id: { from: text(id) } }
+        properties: { subject: { is: Rich }, hs_pipeline: { is: Collections }, hs_pipeline_stage: { is: New }, open_medical_patient_id: { from: record.key } }
   alarm:
     when: result == "HH"
     once per: 'text(id) + "!"'
@@ -91,7 +91,7 @@ func TestRules(t *testing.T) {
 	if ticket.Map != "test/alarms/alarm" || ticket.Reason != mapping.ReasonRule || !ticket.Due.Equal(commit.Add(5*time.Second)) || ticket.Record.Key != "test/alarms/alarm:1!:3" {
 		t.Errorf("ticket %+v", ticket)
 	}
-	if got := out.Fire(0, 1)[0]; got.Record.Key != "test/alarms/rich:1:1" || got.Lane != sinks.Realtime {
+	if got := out.Fire(0, 1)[0]; got.Record.Key != "test/alarms/rich:1:1" || got.Lane != sinks.Realtime || got.Properties[3].Value != "1" {
 		t.Errorf("ticket %+v", got)
 	}
 }

@@ -88,6 +88,8 @@ type Frame struct {
 	// Arena holds texts made during an evaluation. Whoever evaluates cuts it
 	// back to nothing when their results are used.
 	Arena []byte
+	// RecordKey is the key of the entity's record; expressions do not see it.
+	RecordKey []byte
 }
 
 func (f *Frame) column(n int) (schemas.Value, State) {
