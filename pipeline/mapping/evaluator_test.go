@@ -1,6 +1,7 @@
 package mapping_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -222,5 +223,34 @@ func TestKeyPrefix(t *testing.T) {
 	}
 	if sel := p.Selections("s2"); len(sel) != 1 || len(sel[0].Columns) != 2 || sel[0].Columns[0] != "id" {
 		t.Errorf("selections %v", sel)
+	}
+}
+
+func TestValues(t *testing.T) {
+	f := func(otherwise, cells, want string) {
+		t.Helper()
+		e := compile(t, head+"properties:\n  status: { from: kind, values: { a: Open, b: Shut }, otherwise: "+otherwise+", on_null: clear }\n").Maps[0].Evaluator()
+		if got := shown(eval(t, e, "", "id=1"+cells)); got != want {
+			t.Errorf("otherwise %s of %s:\n got %s\nwant %s", otherwise, cells, got, want)
+		}
+	}
+	f("reject", "|kind=a", "present routine present 1 status*=Open")
+	f("reject", "|kind=c", "present routine present 1 refused:status")
+	f("keep", "|kind=c", "present routine present 1")
+	f("clear", "|kind=c", "present routine present 1 status*")
+	f("Shut", "|kind=c", "present routine present 1 status*=Shut")
+	f("reject", "", "present routine present 1 status*")
+}
+
+// TestLongText holds that a text HubSpot would refuse is refused here, alone.
+func TestLongText(t *testing.T) {
+	e := compile(t, people).Maps[0].Evaluator()
+	long := strings.Repeat("ä", 65536)
+	if out := eval(t, e, "", "id=1|note="+long); len(out.Refused) != 0 || len(out.Mutation.Properties) != 1 {
+		t.Errorf("%d characters: refused %v", 65536, out.Refused)
+	}
+	out := eval(t, e, "", "id=1|name=Ann|note="+long+"ä")
+	if len(out.Refused) != 1 || out.Refused[0].Property != "note" || len(out.Mutation.Properties) != 1 || strings.Contains(out.Refused[0].Why, "ä") {
+		t.Errorf("a character more: refused %d, written %d", len(out.Refused), len(out.Mutation.Properties))
 	}
 }
