@@ -28,8 +28,10 @@ lint: ## formatting and vet
 	@test -z "$$(gofmt -l cdc sinks schemas pipeline cmd integration)" || { gofmt -l cdc sinks schemas pipeline cmd integration; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 
-bench: servers ## the benchmarks of README, side by side in one run
-	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 60m ./...
+bench: servers ## the figures of the README, side by side in one run
+	$(GO) test -run '^$$' -bench 'RowImage' -benchtime 2s ./cdc/mysql/image
+	$(GO) test -run '^$$' -bench 'Map40' -benchtime 2s ./pipeline/mapping
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
 
 fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)
 	./integration/fuzz.sh $(or $(FUZZTIME),30s)
