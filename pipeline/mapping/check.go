@@ -46,6 +46,7 @@ type propPlan struct {
 	once     bool
 	clear    bool
 	why      string // of a refusal
+	fixed    string // the value, where it is always this one
 	spec     []string
 }
 

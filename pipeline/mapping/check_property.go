@@ -96,7 +96,7 @@ func (c *checker) fixed(f *propFile, def *hubspot.Property, t *target, p *propPl
 		c.bad(f.is.place, problem)
 		return
 	}
-	p.render = renderFixed(text)
+	p.render, p.fixed = renderFixed(text), text
 }
 
 func hasStage(o *hubspot.Object, label string) bool {

@@ -22,6 +22,8 @@ type Need struct {
 type NeedProperty struct {
 	*hubspot.Property
 	PHI bool
+	// Fixed is the value, where the map always writes the same.
+	Fixed string
 }
 
 // Needs returns what the maps and rules need of a sink, in their order.
@@ -35,7 +37,7 @@ func (p *Program) Needs(sink string) []Need {
 		pipeline, _ := t.schema.PipelineProperties()
 		for _, prop := range props {
 			if def := t.schema.Property(prop.name); def != nil {
-				n.Properties = append(n.Properties, NeedProperty{def, prop.phi})
+				n.Properties = append(n.Properties, NeedProperty{def, prop.phi, prop.fixed})
 			}
 			if prop.name == pipeline {
 				n.Pipelines = t.schema.Pipelines
@@ -55,4 +57,18 @@ func (p *Program) Needs(sink string) []Need {
 		}
 	}
 	return out
+}
+
+// Routes are the routes of notifications that the rules name.
+func (p *Program) Routes() []string {
+	var out []string
+	for _, n := range p.Needs("notify") {
+		for _, prop := range n.Properties {
+			if prop.Name == "route" && prop.Fixed != "" {
+				out = append(out, prop.Fixed)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -63,3 +63,14 @@ func TestPacks(t *testing.T) {
 		t.Errorf("%d examples were run", prog.Examples())
 	}
 }
+
+func TestRoutesThatRulesName(t *testing.T) {
+	files, e := env(t)
+	prog, err := mapping.Compile(files, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := prog.Routes(); len(got) != 1 || got[0] != "critical-results" {
+		t.Errorf("routes %q, want the one of the labs' rule", got)
+	}
+}

@@ -12,7 +12,7 @@ import (
 
 func TestHubSpotKeepsTheContract(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
-		const timeout = 800 * time.Millisecond
+		const timeout = 2 * time.Second
 		a := newAccount(t, hubspottest.Options{Seed: 1}, func(c *hubspot.Config) { c.CallTimeout = timeout })
 		return sinktest.Harness{
 			Sink:    a.Sink,

@@ -60,7 +60,7 @@ func opaque(t *testing.T, s *notify.Sink, w sinks.Write) string {
 
 func TestNotifyKeepsTheContract(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
-		const timeout = 800 * time.Millisecond
+		const timeout = 2 * time.Second
 		s, r := setup(t, func(c *notify.Config) { c.CallTimeout = timeout })
 		return sinktest.Harness{
 			Sink:      s,

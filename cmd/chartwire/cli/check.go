@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"chartwire/cdc"
 	"chartwire/pipeline/broker"
+	"chartwire/schemas/hubspot"
 
 	"github.com/spf13/cobra"
 )
@@ -70,7 +72,7 @@ func (c *checker) all(create bool) {
 	tables := c.sources()
 	c.cluster()
 	c.hubspot(tables, create)
-	c.notify()
+	c.notify(tables)
 }
 
 // cluster checks Kafka and the registry, and prints the least ACLs.
@@ -97,7 +99,7 @@ func (c *checker) cluster() {
 	}
 }
 
-func (c *checker) notify() {
+func (c *checker) notify(tables []*cdc.Table) {
 	n := c.cfg.Sinks.Notify
 	if n == nil {
 		return
@@ -109,7 +111,29 @@ func (c *checker) notify() {
 	}
 	slices.Sort(names)
 	c.fine("routes: %s", strings.Join(names, ", "))
+	for _, r := range c.routes(tables) {
+		if _, ok := n.Routes[r]; !ok {
+			c.bad("a rule sends to the route %q, which sinks.notify.routes does not have: a critical result would go to `default`, not to whom it is meant for", r)
+		}
+	}
 	if n.Watchdog == "" {
 		c.warn("no watchdog: if this whole machine stops, nobody is told; name an outside URL as sinks.notify.watchdog")
 	}
+}
+
+// routes are those that the rules name, as far as the maps compile.
+func (c *checker) routes(tables []*cdc.Table) []string {
+	want, err := hubspot.Default()
+	if err != nil {
+		return nil // said under hubspot
+	}
+	programs, err := c.site.programs(tables, want)
+	if err != nil {
+		return nil // said under maps
+	}
+	var named []string
+	for _, flow := range keys(programs) {
+		named = append(named, programs[flow].Routes()...)
+	}
+	return named
 }

@@ -79,8 +79,12 @@ func (s *site) notifySink(programs map[string]*mapping.Program, metrics promethe
 	for name, r := range n.Routes {
 		routes[name] = notify.Route{URL: r.URL, Second: r.Second, After: r.After}
 	}
+	var named []string
+	for _, flow := range keys(programs) {
+		named = append(named, programs[flow].Routes()...)
+	}
 	sink, err := notify.New(notify.Config{
-		Routes: routes, Key: n.Key.Current, Link: n.Link,
+		Routes: routes, Needs: named, Key: n.Key.Current, Link: n.Link,
 		Journal:  filepath.Join(s.cfg.Data, "notify.journal"),
 		Watchdog: notify.Watchdog{URL: n.Watchdog}, Log: s.log, Metrics: metrics,
 	})
