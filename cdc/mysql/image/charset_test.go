@@ -3,38 +3,18 @@ package image
 import (
 	"encoding/hex"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"chartwire/integration/servers"
 )
 
-// Flavors are the servers that tests run on: the newest MariaDB only where it
-// is installed (install.sh mariadb-new).
-func Flavors() []servers.Flavor {
-	f := []servers.Flavor{servers.MariaDB1011, servers.MySQLNew}
-	if _, err := os.Stat(filepath.Join(servers.Cache(), "mariadb-new", ".done")); err == nil {
-		f = append(f, servers.MariaDBNew)
-	}
-	return f
-}
-
-// Name tells the two MariaDBs apart.
-func Name(f servers.Flavor) string {
-	if f == servers.MariaDBNew {
-		return "mariadb-new"
-	}
-	return f.Name
-}
-
 // TestCharsetsAgainstServers holds every character of every character set
 // equal to what the servers make of it.
 func TestCharsetsAgainstServers(t *testing.T) {
 	for _, f := range Flavors() {
 		t.Run(Name(f), func(t *testing.T) {
-			db := servers.Database(t, f)
+			db := Server(t, f)
 			compareCollations(t, db)
 			for _, name := range charsetNames() {
 				if f.Name == "mariadb" && name == "gb18030" {

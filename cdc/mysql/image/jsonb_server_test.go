@@ -16,7 +16,7 @@ import (
 // TestJSONAgainstMySQL holds the text made from the binary form equal to what
 // the server prints.
 func TestJSONAgainstMySQL(t *testing.T) {
-	db := servers.MySQL(t)
+	db := image.Server(t, servers.MySQLNew)
 	docs := []string{
 		`'null'`, `'true'`, `'false'`, `'0'`, `'-1'`, `'32767'`, `'-32769'`, `'65535'`, `'65536'`, `'4294967295'`, `'-2147483649'`,
 		`'9223372036854775807'`, `'18446744073709551615'`, `'-9223372036854775808'`, `'18446744073709551616'`,
@@ -59,7 +59,7 @@ func TestJSONAgainstMySQL(t *testing.T) {
 		docs = append(docs, "'["+b.String()[2:]+"]'")
 	}
 	var sql strings.Builder
-	sql.WriteString("create database types charset utf8mb4; use types; set names utf8mb4; create table j (id int primary key, v json);\n")
+	sql.WriteString("create database docs charset utf8mb4; use docs; set names utf8mb4; create table j (id int primary key, v json);\n")
 	for i, d := range docs {
 		fmt.Fprintf(&sql, "insert into j values (%d, %s);\n", i, d)
 	}
@@ -68,7 +68,7 @@ func TestJSONAgainstMySQL(t *testing.T) {
 	}
 	conn := connect(t, db)
 	seen := 0
-	for _, r := range readBinlog(t, db, conn) {
+	for _, r := range readBinlog(t, db, conn, "docs") {
 		enc, err := image.Compile(&r.meta, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +82,7 @@ func TestJSONAgainstMySQL(t *testing.T) {
 		if err := f.Read(schema, row); err != nil {
 			t.Fatal(err)
 		}
-		res, err := conn.Execute(fmt.Sprintf("select v from types.j where id = %d", f.Value(0).Int()))
+		res, err := conn.Execute(fmt.Sprintf("select v from docs.j where id = %d", f.Value(0).Int()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -109,14 +109,14 @@ var typeCases = []typeCase{
 
 func TestTypesAgainstServers(t *testing.T) {
 	for _, f := range image.Flavors() {
-		t.Run(image.Name(f), func(t *testing.T) { testTypes(t, servers.Database(t, f)) })
+		t.Run(image.Name(f), func(t *testing.T) { testTypes(t, image.Server(t, f)) })
 	}
 }
 
 func testTypes(t *testing.T, db *servers.DB) {
 	maria := db.Flavor.Name == "mariadb"
 	var sql strings.Builder
-	sql.WriteString("create database types charset utf8mb4; use types; set sql_mode='', time_zone='+01:00', names utf8mb4;\n")
+	sql.WriteString("create database cases charset utf8mb4; use cases; set sql_mode='', time_zone='+01:00', names utf8mb4;\n")
 	tables := map[string]typeCase{}
 	for i, c := range typeCases {
 		if c.only != "" && c.only != db.Flavor.Name {
@@ -133,7 +133,7 @@ func testTypes(t *testing.T, db *servers.DB) {
 		t.Fatal(err)
 	}
 	conn := connect(t, db)
-	for _, r := range readBinlog(t, db, conn) {
+	for _, r := range readBinlog(t, db, conn, "cases") {
 		c, ok := tables[r.meta.Name]
 		if !ok {
 			continue
@@ -168,7 +168,7 @@ func testTypes(t *testing.T, db *servers.DB) {
 			t.Errorf("%s: stream of %s is %q, want %q", c.decl, c.values[2*id], got, want)
 		}
 		sel := strings.Join(enc.Select(), ", ")
-		res, err := conn.Execute(fmt.Sprintf("select %s from types.%s where id = %d", sel, r.meta.Name, id))
+		res, err := conn.Execute(fmt.Sprintf("select %s from cases.%s where id = %d", sel, r.meta.Name, id))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,8 +188,9 @@ type rowImage struct {
 	image, present []byte
 }
 
-// readBinlog reads the images of all inserts in the server's current log.
-func readBinlog(t *testing.T, db *servers.DB, conn *client.Conn) []rowImage {
+// readBinlog reads the images of all inserts into a database from the server's
+// current log.
+func readBinlog(t *testing.T, db *servers.DB, conn *client.Conn, database string) []rowImage {
 	t.Helper()
 	var images []rowImage
 	p := replication.NewBinlogParser()
@@ -198,6 +199,9 @@ func readBinlog(t *testing.T, db *servers.DB, conn *client.Conn) []rowImage {
 		pos, err := e.DecodeHeader(data)
 		if err != nil {
 			return err
+		}
+		if string(e.Table.Schema) != database {
+			return nil
 		}
 		images = append(images, rowImage{metaOf(e.Table, db.Flavor.Name == "mariadb"), bytes.Clone(data[pos:]), bytes.Clone(e.ColumnBitmap1)})
 		return nil

@@ -47,7 +47,7 @@ func TestTypesTable(t *testing.T) {
 	types := readTypes(t)
 	for _, f := range image.Flavors() {
 		t.Run(image.Name(f), func(t *testing.T) {
-			db := servers.Database(t, f)
+			db := image.Server(t, f)
 			var sql strings.Builder
 			sql.WriteString("create database types charset utf8mb4; use types; set sql_mode='';\n")
 			wanted := map[string]documented{}
@@ -62,7 +62,7 @@ func TestTypesTable(t *testing.T) {
 			if err := db.Exec(sql.String()); err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range readBinlog(t, db, connect(t, db)) {
+			for _, r := range readBinlog(t, db, connect(t, db), "types") {
 				d, ok := wanted[r.meta.Name]
 				if !ok {
 					continue
@@ -158,7 +158,7 @@ func TestOldTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := connect(t, db)
-	r := readBinlog(t, db, conn)[0]
+	r := readBinlog(t, db, conn, "types")[0]
 	enc, err := image.Compile(&r.meta, nil)
 	if err != nil {
 		t.Fatal(err)
