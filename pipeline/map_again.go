@@ -184,7 +184,7 @@ func (t *mapTerm) mapRequests(ctx context.Context) error {
 			return err
 		}
 		t.progress.Retry, t.dirty = r.next, true
-		if done++; t.p.Buffered() >= mapTxnBytes {
+		if done++; t.p.Buffered() >= t.m.o.Transaction {
 			break
 		}
 	}

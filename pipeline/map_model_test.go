@@ -21,7 +21,7 @@ import (
 func testMapModel(t *testing.T, w *mapWorld) {
 	steps := 150
 	if testing.Short() {
-		steps = 80
+		steps = 60
 	}
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("MAP_SEED"); s != "" {
@@ -53,6 +53,9 @@ func (m *mapModel) start() {
 	o.Quiet = time.Millisecond
 	if m.r.IntN(3) == 0 {
 		o.Memory = 2000 // nearly everything waits on disk
+	}
+	if m.r.IntN(2) == 0 {
+		o.Transaction = 1 // an entity each
 	}
 	m.run = m.mapWorld.run(o)
 }

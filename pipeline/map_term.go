@@ -195,10 +195,9 @@ func (t *mapTerm) progressDone() {
 const (
 	// mapBatchBytes is the size of a batch of the local state.
 	mapBatchBytes = 4 << 20
-	// mapTxnBytes is about the size of a Kafka transaction, and mapChunk the
-	// number of entities evaluated before looking at it.
-	mapTxnBytes = 8 << 20
-	mapChunk    = 1024
+	// mapChunk is how many entities are evaluated before looking at the size of
+	// the transaction.
+	mapChunk = 1024
 	// mapIdle is how often progress is committed that nothing hangs on.
 	mapIdle = time.Second
 	// mapLook is how often status and gauges are set.
