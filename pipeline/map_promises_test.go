@@ -10,7 +10,6 @@ import (
 	"chartwire/pipeline"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
-	"chartwire/pipeline/state"
 	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 
@@ -124,7 +123,7 @@ func testMapFresh(t *testing.T, w *mapWorld) {
 func testMapRemap(t *testing.T, w *mapWorld) {
 	dir := t.TempDir()
 	m := w.run(w.options(dir, w.program(worldMaps, worldLabs)))
-	n := 2500 // more than one chunk
+	n := 1500 // more than one chunk
 	var edits []edit
 	for i := range n {
 		edits = append(edits, edit{id: i, person: &person{"patient", fmt.Sprint("n", i), "Ulm", 450}})
@@ -303,21 +302,7 @@ func testMapStandby(t *testing.T, w *mapWorld) {
 	if err := second.stop(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := state.Open(state.Options{Dir: o.Dir, Flow: w.topics.Prefix + "." + w.flow})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	rows := map[string]bool{}
-	for r, err := range db.Rows(state.Table{Source: "clinic", TableID: w.tables["people"].ID()}, "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows[r.Key] = true
-	}
-	if db.Fresh() != "" || len(rows) != 2 || !rows["4"] || !rows["5"] {
-		t.Errorf("the state has the rows %v (%s)", rows, db.Fresh())
-	}
+	w.verifyRows(o.Dir)
 }
 
 // A record that capture did not write stops the flow, and nothing is skipped.
@@ -341,6 +326,22 @@ func testMapForeign(t *testing.T, w *mapWorld) {
 	}
 	if s := m.Status(); s.Holding || s.Halt == "" {
 		t.Errorf("got status %+v", s)
+	}
+}
+
+// A folder that belongs to another history of the same flow is not believed.
+func TestMapForeignState(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"Ann", "Eve"} {
+		w := newMapWorld(t, brokertest.Start(t), "t")
+		m := w.run(w.options(dir, w.program(worldMaps, worldLabs)))
+		w.edit(edit{id: 1, person: &person{"patient", name, "Ulm", 700}}, edit{id: len(name), person: &person{"patient", name, "Ulm", 700}})
+		w.until(m)
+		if err := m.stop(); err != nil {
+			t.Fatal(err)
+		}
+		w.verify()
+		w.verifyRows(dir)
 	}
 }
 
