@@ -33,6 +33,9 @@ type site struct {
 	registry *registry.Client
 
 	closers []func()
+	// healthy says why the watchdog outside should hear nothing: set when the
+	// stages run, nil for commands.
+	healthy func() error
 	// beside runs as long as the stages of this process do.
 	beside []func(context.Context) error
 }
