@@ -205,6 +205,9 @@ func (s *site) programs(tables []*cdc.Table, objects *hubspot.Schema) (map[strin
 		}
 		out[name] = p
 	}
+	if err := mapping.CheckFlows(out); err != nil {
+		errs = append(errs, fmt.Errorf("flows that write the same:\n%w", err))
+	}
 	return out, errors.Join(errs...)
 }
 
