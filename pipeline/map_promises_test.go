@@ -141,16 +141,27 @@ func testMapRemap(t *testing.T, w *mapWorld) {
 		t.Fatal(err)
 	}
 	m = w.run(w.options(dir, w.program(changed, worldLabs)))
+	// A source that is never quiet does not keep it from its end.
+	w.wait(m, "the flow is held", func(s pipeline.MapStatus) bool { return s.Holding })
+	for start, i := time.Now(), 0; i == 0 || len(m.Status().Remapping) > 0 || m.Status().Sources["clinic"].Seq == 0; i++ {
+		w.edit(edit{id: 5, person: &person{"patient", "n5", "Ulm", int64(i % 2)}})
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("the re-map starves")
+		}
+	}
 	w.until(m)
 	got := w.written()
 	again := 0
 	for _, mu := range got.all[len(before.all):] {
+		if mu.Record.Key == "5" && mu.Reason == "change" {
+			continue
+		}
 		if mu.Lane != sinks.Backfill || mu.Reason != "remap" || !mu.Due.IsZero() {
 			t.Fatalf("got %+v in a re-map", mu)
 		}
 		again++
 	}
-	if again < n || again > n+1024 {
+	if again < n || again > n+256 {
 		t.Errorf("%d mutations for %d entities", again, n)
 	}
 	if len(got.tickets) != 0 {
