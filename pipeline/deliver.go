@@ -60,7 +60,6 @@ type Deliver struct {
 	o       DeliverOptions
 	log     *slog.Logger
 	metrics *deliverMetrics
-	ahead   int64
 	status  atomic.Pointer[DeliverStatus]
 }
 
@@ -97,7 +96,7 @@ func NewDeliver(o DeliverOptions) (*Deliver, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := &Deliver{o: o, ahead: ahead, log: o.Log.With("sink", o.Sink.Name())}
+	d := &Deliver{o: o, log: o.Log.With("sink", o.Sink.Name())}
 	d.status.Store(&DeliverStatus{Sink: o.Sink.Name()})
 	return d, nil
 }
@@ -165,6 +164,8 @@ func (d *Deliver) ensureTopics(ctx context.Context) error {
 // hold is one term of holding the sink.
 func (d *Deliver) hold(ctx context.Context, p *lease.Producer) error {
 	taken := time.Now()
+	// Who stands by again must not look like a holder that does not move.
+	defer func() { d.status.Store(&DeliverStatus{Sink: d.o.Sink.Name()}) }()
 	store, err := d.openShadow(ctx)
 	if err != nil {
 		return fmt.Errorf("starting to deliver to %s: %w", d.o.Sink.Name(), err)
