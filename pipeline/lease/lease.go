@@ -231,10 +231,11 @@ func (l *lease) hold(ctx context.Context, p *Producer, work func(context.Context
 }
 
 // backoff is the wait before another try: 50 ms after the first failure, since
-// most are over when they are seen, then doubled up to 30 s.
+// most are over when they are seen, then doubled up to 5 s: after an outage of
+// Kafka everything goes on within that, however long it was.
 type backoff struct{ last time.Duration }
 
 func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, 50*time.Millisecond), 30*time.Second)
+	b.last = min(max(2*b.last, 50*time.Millisecond), 5*time.Second)
 	return b.last
 }
