@@ -69,7 +69,10 @@ func Lease(name string) Topic {
 	}}
 }
 
-// kept are the settings that an embedded broker gets instead.
+// Log gives a topic whose records all stay.
+func Log(name string) Topic { return Topic{Name: name, Partitions: 1, Settings: kept} }
+
+// kept are the settings that keep everything; an embedded broker gets no others.
 var kept = map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 func (t Topic) settings(c Config) map[string]*string {

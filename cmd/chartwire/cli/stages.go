@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -51,8 +50,6 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := &builder{site: s, metrics: metrics}
-	sup := &supervisor{log: s.log}
-	s.healthy = sup.healthy
 	if err := b.compile(ctx); err != nil {
 		return err
 	}
@@ -64,7 +61,7 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	if addr == "" {
 		addr = s.cfg.HTTP.Address
 	}
-	sup.stages, sup.ack = b.stages, b.ack
+	sup := &supervisor{log: s.log, stages: b.stages}
 	s.log.Info("starting", "installation", s.cfg.Installation, "stages", len(b.stages), "http", addr)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -91,7 +88,6 @@ type builder struct {
 	metrics  prometheus.Registerer
 	programs map[string]*mapping.Program
 	stages   []*stage
-	ack      http.Handler // takes acknowledgements of pages, if the process delivers them
 }
 
 // compile compiles the maps of all flows, whatever stages run here: capture
