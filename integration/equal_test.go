@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/cdc"
 	"chartwire/schemas/maps/generate"
 )
 
@@ -120,7 +121,8 @@ func (r *road) equal(patience time.Duration) {
 			}
 		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("after %s, seed %d:\n  %s", patience, seed(r.t), strings.Join(diff, "\n  "))
+			n := len(diff)
+			r.t.Fatalf("after %s, seed %d, %d differences:\n  %s", patience, seed(r.t), n, strings.Join(diff[:min(n, 20)], "\n  "))
 		}
 		time.Sleep(300 * time.Millisecond)
 	}
@@ -203,3 +205,5 @@ func replaceID(statement string, id int64) string {
 	_, rest, _ = strings.Cut(rest, ",")
 	return fmt.Sprintf("%sVALUES (%d,%s", head, id, rest)
 }
+
+func tableID(name string) cdc.TableID { return cdc.TableID{Database: clinic, Name: name} }

@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -44,18 +45,19 @@ type site struct {
 // road is an installation: a database with the tables of the map packs, Kafka,
 // a schema registry, HubSpot, a pager, and the processes that a test starts.
 type road struct {
-	t     *testing.T
-	dir   string
-	name  string      // of the installation
-	db    *servers.DB // nil when it runs in a container
-	addr  string
-	pool  *sql.DB
-	sim   *hubspottest.Server
-	simAt string
-	pager *notifytest.Receiver
-	gen   *generate.Generator
-	env   []string
-	procs []*process
+	t       *testing.T
+	dir     string
+	name    string // of the installation
+	brokers string
+	db      *servers.DB // nil when it runs in a container
+	addr    string      // of the database
+	pool    *sql.DB
+	sim     *hubspottest.Server
+	simAt   string
+	pager   *notifytest.Receiver
+	gen     *generate.Generator
+	env     []string
+	procs   []*process
 }
 
 var installations atomic.Int32
@@ -87,6 +89,7 @@ func newRoad(t *testing.T, s site) *road {
 		s.level = "info"
 	}
 	r.env = append(r.env, "KAFKA="+s.brokers, "OM_PASSWORD=chartwire-secret", "HUBSPOT_TOKEN="+hubspottest.DefaultToken, "NOTIFY_KEY="+pageKey)
+	r.brokers = s.brokers
 	pages := r.serve(r.pager)
 	text := fmt.Sprintf(configuration, r.name, s.kafka, sharedRegistry(t), r.addr, s.snapshot, r.simAt, pages, s.level)
 	r.configure(text)
@@ -194,9 +197,6 @@ func (r *road) setDatabase(s *site) {
 func (r *road) setHubSpot(s *site) {
 	s.hubspot.Control = true
 	s.hubspot.Seed = seed(r.t)
-	if s.hubspot.Limits == (hubspottest.Limits{}) {
-		s.hubspot.Limits = hubspottest.Unlimited
-	}
 	r.sim = hubspottest.New(s.hubspot)
 	r.pager = notifytest.New(pageKey)
 	var h http.Handler = r.sim
@@ -237,6 +237,10 @@ func (r *road) provision() {
 // close ends the processes, and shows what a failed test needs to be understood.
 func (r *road) close() {
 	for _, p := range r.procs {
+		if r.t.Failed() {
+			r.keep(p.name+".status", p.get("/status"))
+			r.keep(p.name+".metrics", p.get("/metrics"))
+		}
 		if p.running() {
 			p.stop()
 		}
@@ -247,12 +251,20 @@ func (r *road) close() {
 			r.t.Errorf("%s:\n%s", p.name, p.worries(80))
 		}
 		if r.t.Failed() {
-			r.t.Logf("log of %s, its warnings and errors:\n%s", p.name, p.worries(25))
-			if keep := os.Getenv("CHARTWIRE_KEEP"); keep != "" {
-				_ = os.MkdirAll(keep, 0o755)
-				_ = os.WriteFile(filepath.Join(keep, r.name+"-"+p.name+".log"), []byte(log), 0o600)
-			}
+			r.t.Logf("log of %s, its warnings and errors:\n%s", p.name, p.worries(8))
+			r.keep(p.name+".log", log)
 		}
+	}
+}
+
+// keep writes what a failed test leaves into the folder CHARTWIRE_KEEP.
+func (r *road) keep(name, text string) {
+	dir := os.Getenv("CHARTWIRE_KEEP")
+	if dir == "" {
+		return
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, r.name+"-"+name), []byte(text), 0o600)); err != nil {
+		r.t.Error(err)
 	}
 }
 

@@ -4,14 +4,13 @@ import (
 	"testing"
 	"time"
 
-	"chartwire/integration/servers"
 	"chartwire/schemas/maps/generate"
 )
 
 // TestRoad is the whole way from rows to contacts, tickets and pages, in one
 // process, from both database products.
 func TestRoad(t *testing.T) {
-	for _, flavor := range []servers.Flavor{servers.MariaDB1011, servers.MySQLNew} {
+	for _, flavor := range flavors {
 		t.Run(flavor.Name, func(t *testing.T) {
 			r := newRoad(t, site{flavor: flavor, patients: 600})
 			r.provision()
