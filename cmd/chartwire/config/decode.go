@@ -75,7 +75,7 @@ func (d *decoder) file(text []byte, into any) {
 		return
 	}
 	if len(f.Docs) != 1 || f.Docs[0].Body == nil {
-		d.problems = append(d.problems, Problem{Line: 1, Key: "file", Text: "the file must hold one document with the keys of the reference (chartwire help config)"})
+		d.problems = append(d.problems, Problem{Line: 1, Key: "file", Text: "the file must hold one document, such as deploy/chartwire.example.yaml"})
 		return
 	}
 	d.node(f.Docs[0].Body, reflect.ValueOf(into).Elem(), "")
