@@ -153,9 +153,10 @@ func (r *reader) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// run reads until the connection breaks or its context ends. The last slab
-// says why.
+// run reads until the connection breaks or its context ends, and closes it. The
+// last slab says why.
 func (r *reader) run() {
+	defer r.c.close()
 	r.c.hook.beforeRead = r.wait
 	for {
 		err := r.c.ReadPacketTo(r) // may hand on what came before, and go on in another slab

@@ -169,7 +169,7 @@ func TestFailover(t *testing.T) {
 				var n int
 				return c.QueryRow("select count(*) from people where id=101").Scan(&n) == nil && n == 1
 			})
-			db.Close()
+			db.Kill()
 			r.cfg.Addr = replica.Addr
 			q := r.tap(p.resume())
 			want(t, show(t, q.next()), "c people 101: id=101 name=not read note=NULL")

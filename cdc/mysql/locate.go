@@ -231,7 +231,6 @@ func (st *stream) verify(ctx context.Context, at origin) error {
 	var running sync.WaitGroup
 	running.Go(r.run)
 	defer running.Wait()
-	defer r.c.close()
 	defer cancel()
 	end, err := st.v.logEnd(st.side)
 	if err != nil {

@@ -133,13 +133,13 @@ func TestCutConnections(t *testing.T) {
 		whole := until(t, p)
 		p.stop()
 
-		c := cut(t, r.cfg.Addr, 200, 61)
+		c := cut(t, r.cfg.Addr, 200, 83)
 		r.cfg.Addr = c.Addr().String()
 		q := r.tap(start)
 		want(t, until(t, q), whole...)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.dumps < 20 {
+		if c.dumps < 15 {
 			t.Errorf("the connection was cut %d times only", c.dumps)
 		}
 		t.Logf("cut %d times", c.dumps)

@@ -209,7 +209,7 @@ func TestSnapshotBesideWriters(t *testing.T) {
 					r := snapshotRig(t, k, engine)
 					w := r.write(t, engine, rest)
 					var kept keeper
-					kept.run(t, r, engine, rest > 0, nil, 1500*time.Millisecond, func(*keeper) bool { return false })
+					kept.run(t, r, engine, rest > 0, nil, 700*time.Millisecond, func(*keeper) bool { return false })
 					w.end()
 					t.Logf("%d rows read by snapshots, %d cuts looked at", kept.reads, kept.sums)
 					if kept.stale > 0 || kept.wrong > 0 || kept.lacks > 0 {

@@ -122,7 +122,6 @@ func (st *stream) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer r.c.close()
 	running.Go(r.run)
 	return st.read(ctx, r)
 }
