@@ -44,9 +44,9 @@ type delivery struct {
 	want    map[string]map[string]string // by patient: newest values; nil: archived
 }
 
-func newDelivery(t *testing.T, opts hubspottest.Options) *delivery {
+func newDelivery(t *testing.T, c broker.Config, opts hubspottest.Options) *delivery {
 	t.Helper()
-	d := &delivery{t: t, c: brokertest.Start(t), topics: schemas.Topics{Prefix: "t"}, sim: hubspottest.New(opts), ends: map[string]int64{}, want: map[string]map[string]string{}}
+	d := &delivery{t: t, c: c, topics: schemas.Topics{Prefix: "t"}, sim: hubspottest.New(opts), ends: map[string]int64{}, want: map[string]map[string]string{}}
 	d.url = d.sim.Start(t)
 	cl, err := d.c.Client()
 	d.must(err)
@@ -57,7 +57,7 @@ func newDelivery(t *testing.T, opts hubspottest.Options) *delivery {
 		all = append(all, writes.Topic(d.topics, "hubspot", deliverFlow, lane))
 	}
 	d.must(broker.EnsureTopics(t.Context(), cl, d.c, all...))
-	s := d.sink()
+	s := deliverySink(t, d.url, deliverTimeout)
 	want, err := schema.Default()
 	d.must(err)
 	plan, err := s.Plan(t.Context(), &schema.Schema{Objects: []*schema.Object{want.Object("contacts"), want.Object("tickets")}})
@@ -73,11 +73,13 @@ func (d *delivery) must(err error) {
 	}
 }
 
-func (d *delivery) sink() *hubspot.Sink {
-	d.t.Helper()
-	s, err := hubspot.New(hubspot.Config{BaseURL: d.url, PortalID: 24117000, CallTimeout: deliverTimeout,
+func deliverySink(t *testing.T, url string, timeout time.Duration) *hubspot.Sink {
+	t.Helper()
+	s, err := hubspot.New(hubspot.Config{BaseURL: url, PortalID: 24117000, CallTimeout: timeout,
 		Token: func() (string, error) { return hubspottest.DefaultToken, nil }})
-	d.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -85,7 +87,7 @@ func (d *delivery) sink() *hubspot.Sink {
 func (d *delivery) start() (kill func()) {
 	d.t.Helper()
 	road, c := brokertest.NewRoad(d.c)
-	del, err := pipeline.NewDeliver(pipeline.DeliverOptions{Sink: d.sink(), Flows: []string{deliverFlow}, Connection: c, Topics: d.topics,
+	del, err := pipeline.NewDeliver(pipeline.DeliverOptions{Sink: deliverySink(d.t, d.url, deliverTimeout), Flows: []string{deliverFlow}, Connection: c, Topics: d.topics,
 		Dir: d.t.TempDir(), Fingerprint: "a", CallTimeout: deliverTimeout, Log: slog.New(slog.NewTextHandler(d.t.Output(), nil))})
 	d.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -134,6 +136,21 @@ func (d *delivery) patient(key string, lane sinks.Lane, existence sinks.Existenc
 	}
 	maps.Copy(d.want[key], values)
 	maps.DeleteFunc(d.want[key], func(_, v string) bool { return v == "" })
+}
+
+// anything sends a random change of one of a few patients, who flip between few
+// values.
+func (d *delivery) anything(r *rand.Rand) {
+	d.t.Helper()
+	key, lane := fmt.Sprintf("P-%03d", r.IntN(12)), sinks.Lanes[r.IntN(3)]
+	if r.IntN(15) == 0 {
+		d.patient(key, lane, sinks.Archived, nil)
+		return
+	}
+	d.patient(key, lane, sinks.Present, map[string]string{
+		"firstname": []string{"Ann", "Anna"}[r.IntN(2)], "lastname": []string{"", "Smith", "Miller"}[r.IntN(3)],
+		"lifecyclestage": []string{"lead", "opportunity", "customer"}[r.IntN(3)],
+	})
 }
 
 // settle waits until everything sent is done.
@@ -198,7 +215,7 @@ func TestDeliverToHubSpotThroughFaultsAndKills(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			d := newDelivery(t, hubspottest.Options{Seed: uint64(seed)})
+			d := newDelivery(t, brokertest.Start(t), hubspottest.Options{Seed: uint64(seed)})
 			for _, f := range []hubspottest.Fault{
 				{Kind: hubspottest.AnswerLost, Probability: 0.08},
 				{Kind: hubspottest.ConnectionReset, Probability: 0.05},
@@ -213,16 +230,7 @@ func TestDeliverToHubSpotThroughFaultsAndKills(t *testing.T) {
 			kill := d.start()
 			for round := range 3 {
 				for range 40 {
-					key, lane := fmt.Sprintf("P-%03d", r.IntN(12)), sinks.Lanes[r.IntN(3)]
-					values := map[string]string{
-						"firstname": []string{"Ann", "Anna"}[r.IntN(2)], "lastname": []string{"", "Smith", "Miller"}[r.IntN(3)],
-						"lifecyclestage": []string{"lead", "opportunity", "customer"}[r.IntN(3)],
-					}
-					existence := sinks.Present
-					if r.IntN(15) == 0 {
-						existence, values = sinks.Archived, nil
-					}
-					d.patient(key, lane, existence, values)
+					d.anything(r)
 					time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
 				}
 				if round < 2 {
@@ -239,7 +247,7 @@ func TestDeliverToHubSpotThroughFaultsAndKills(t *testing.T) {
 }
 
 func TestDeliverToHubSpotOneBadOfAHundred(t *testing.T) {
-	d := newDelivery(t, hubspottest.Options{})
+	d := newDelivery(t, brokertest.Start(t), hubspottest.Options{})
 	for i := range 100 {
 		email := fmt.Sprintf("p%d@clinic.example.org", i)
 		if i == 42 {

@@ -17,19 +17,19 @@ func TestCaptureBrokersKilled(t *testing.T) {
 	s := &stand{T: t, conn: broker.Config{Brokers: strings.Split(cluster.Addr, ","), Replication: 3}, topics: schemas.Topics{Prefix: "t"}, bank: newBank()}
 	s.bank.txns = 20_000
 	s.bank.every.Store(int64(2 * time.Millisecond))
-	c, _ := s.run(s.conn)
+	s.run(s.conn)
 	s.run(s.conn) // a standby, which may take over
-	s.until(c, 500)
+	s.untilCut(500)
 	for _, b := range cluster.Brokers {
 		b.Kill()
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 		if err := b.Start(); err != nil {
 			t.Fatal(err)
 		}
 		if err := cluster.Wait(60 * time.Second); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Second) // back in sync before the next goes
+		time.Sleep(2 * time.Second) // back in sync before the next goes
 	}
 	s.bank.every.Store(int64(0))
 	s.untilCut(s.bank.txns)

@@ -20,10 +20,10 @@ const captureChild = "CHARTWIRE_TEST_CAPTURE"
 
 var seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random tests of capture")
 
-// processStand has a bank that lasts about half a minute.
+// processStand has a bank that lasts about a quarter of a minute.
 func processStand(t *testing.T, brokers string) *stand {
 	s := &stand{T: t, conn: broker.Config{Brokers: strings.Split(brokers, ",")}, topics: schemas.Topics{Prefix: "t"}, bank: newBank()}
-	s.bank.txns, s.bank.large = 15_000, 300
+	s.bank.txns, s.bank.large = 8_000, 300
 	s.bank.every.Store(int64(time.Millisecond))
 	return s
 }
@@ -59,7 +59,7 @@ func TestCaptureProcesses(t *testing.T) {
 	}
 	children := []*exec.Cmd{start(), start(), start()}
 	s.untilCut(1)
-	for range 9 {
+	for range 6 {
 		time.Sleep(time.Duration(rng.IntN(1000)) * time.Millisecond)
 		i := rng.IntN(len(children))
 		if rng.IntN(2) == 0 {

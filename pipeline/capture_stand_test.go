@@ -35,35 +35,48 @@ func (s *stand) options(conn broker.Config) pipeline.CaptureOptions {
 	}
 }
 
-// run runs a capture until stop, which gives what Run gave.
-func (s *stand) run(conn broker.Config) (c *pipeline.Capture, stop func() error) {
+// running is a capture that runs.
+type running struct {
+	*pipeline.Capture
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// stop ends it, and gives what Run gave.
+func (r *running) stop() error {
+	r.cancel()
+	return r.end()
+}
+
+// end waits until it ends by itself.
+func (r *running) end() error {
+	select {
+	case err := <-r.done:
+		r.done <- err
+		return err
+	case <-time.After(120 * time.Second):
+		return errors.New("Run did not end")
+	}
+}
+
+func (s *stand) run(conn broker.Config) *running {
 	s.Helper()
 	c, err := pipeline.NewCapture(s.options(conn))
 	if err != nil {
 		s.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(s.Context())
-	done := make(chan error, 1)
-	go func() { done <- c.Run(ctx) }()
-	stop = func() error {
-		cancel()
-		select {
-		case err := <-done:
-			done <- err
-			return err
-		case <-time.After(40 * time.Second):
-			return errors.New("Run did not end")
-		}
-	}
-	s.Cleanup(func() { _ = stop() })
-	return c, stop
+	r := &running{Capture: c, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- c.Run(ctx) }()
+	s.Cleanup(func() { _ = r.stop() })
+	return r
 }
 
 // until waits for the capture's committed position.
-func (s *stand) until(c *pipeline.Capture, txn int) {
+func (s *stand) until(c *running, txn int) {
 	s.Helper()
 	for start := time.Now(); c.Status().Cut.Checkpoint.Position.Offset < uint64(txn); {
-		if time.Since(start) > 60*time.Second {
+		if time.Since(start) > 180*time.Second {
 			s.Fatalf("only at %s", c.Status().Cut.Checkpoint.Position)
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -78,7 +91,7 @@ func (s *stand) untilCut(txn int) {
 		if err == nil && got != nil && got.Checkpoint.Position.Offset >= uint64(txn) {
 			return
 		}
-		if time.Since(start) > 120*time.Second {
+		if time.Since(start) > 180*time.Second {
 			s.Fatalf("the newest cut is %+v, %v", got, err)
 		}
 	}

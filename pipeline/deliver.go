@@ -60,6 +60,7 @@ type Deliver struct {
 	o       DeliverOptions
 	log     *slog.Logger
 	metrics *deliverMetrics
+	ahead   int64
 	status  atomic.Pointer[DeliverStatus]
 }
 
@@ -96,7 +97,7 @@ func NewDeliver(o DeliverOptions) (*Deliver, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := &Deliver{o: o, log: o.Log.With("sink", o.Sink.Name())}
+	d := &Deliver{o: o, ahead: ahead, log: o.Log.With("sink", o.Sink.Name())}
 	d.status.Store(&DeliverStatus{Sink: o.Sink.Name()})
 	return d, nil
 }

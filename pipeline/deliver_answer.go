@@ -49,7 +49,7 @@ func (t *term) result(p *plan, r sinks.Result, c call, now time.Time) {
 		t.success = now
 		t.refused(p, refused, lane, now)
 	case errors.As(r.Err, &throttled):
-		wait := max(throttled.Wait, 100*time.Millisecond)
+		wait := min(max(throttled.Wait, 100*time.Millisecond), longestPause)
 		t.countRetry(lane, "throttled")
 		t.blocked[lane] = now.Add(min(wait, longest))
 		t.land(p.rec, func(part *lanes.Part) bool {
@@ -147,6 +147,11 @@ func (t *term) refused(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Tim
 }
 
 const (
+	// longestPause is how long a record is left alone because the sink wanted
+	// fewer calls: a limit for a day may be raised before the day is over, and
+	// Reserve keeps calls back as long as it is not.
+	longestPause = 5 * time.Minute
+
 	firstWait = 500 * time.Millisecond
 	lastWait  = 30 * time.Second
 	// lonely is how many calls a record may spoil alone, while others succeed,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"sync"
 	"time"
 
@@ -75,6 +76,7 @@ func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) ti
 				t.blocked[lane] = now.Add(min(wait, longest))
 				continue
 			}
+			c.started = now
 			t.start(c, work, wg)
 		}
 	}
@@ -147,12 +149,29 @@ func (t *term) back(c call) {
 	t.queue.Back(recs)
 }
 
+// start makes a call. Its time runs from when the lease was looked at: a process
+// that was stopped in between must find it over when it is let go again, by the
+// call's deadline or by the lease's end.
 func (t *term) start(c call, work context.Context, wg *sync.WaitGroup) {
-	c.started = time.Now()
 	t.air[c.lane]++
 	wg.Go(func() {
-		ctx, cancel := context.WithTimeout(work, t.o.CallTimeout)
+		ctx, cancel := context.WithDeadline(work, c.started.Add(t.o.CallTimeout))
 		defer cancel()
+		if !time.Now().Before(t.p.Until()) {
+			t.answers <- answer{c, allOf(len(c.writes), &sinks.Unavailable{Wait: lapsed, Err: errLapsed})}
+			return
+		}
 		t.answers <- answer{c, t.o.Sink.Apply(ctx, c.writes)}
 	})
+}
+
+var errLapsed = errors.New("the lease was over before the call")
+
+// allOf gives the same error to every write.
+func allOf(n int, err error) []sinks.Result {
+	results := make([]sinks.Result, n)
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
 }

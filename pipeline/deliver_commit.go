@@ -21,6 +21,7 @@ const pace = 50 * time.Millisecond
 // commit is one Kafka transaction in the air.
 type commit struct {
 	progress shadow.Progress
+	reach    []int64     // by partition
 	last     *kgo.Record // of the shadow's topic: its offset is where the copy ends
 }
 
@@ -39,7 +40,10 @@ func (t *term) commitDue(now time.Time) time.Time {
 // lets pass. Nothing else is produced until it has landed.
 func (t *term) commit(clean bool) {
 	topic := t.o.Topics.Shadow(t.o.Sink.Name())
-	c := &commit{progress: shadow.Progress{Offsets: t.offsets(), Clean: clean, Time: time.Now().UTC()}}
+	c := &commit{progress: t.progress(clean)}
+	for _, p := range t.partitions {
+		c.reach = append(c.reach, p.asked)
+	}
 	for id, e := range t.store.Take() {
 		t.p.Produce(&kgo.Record{Topic: topic, Key: []byte(id), Value: e.Append(nil)})
 	}
@@ -64,25 +68,49 @@ func (t *term) landed(err error) error {
 	if err != nil {
 		return err
 	}
-	return t.store.Committed(c.progress, c.last.Offset+1)
-}
-
-// offsets are the marks of all partitions, and those saved of topics that are
-// not ours any more: a flow that comes back goes on where it was.
-func (t *term) offsets() map[string]map[int32]int64 {
-	out := map[string]map[int32]int64{}
-	for topic, parts := range t.store.Progress().Offsets {
-		out[topic] = maps.Clone(parts)
+	if err := t.store.Committed(c.progress, c.last.Offset+1); err != nil {
+		return err
 	}
-	for _, p := range t.partitions {
-		if mark := p.mark(); mark >= 0 {
-			if out[p.topic] == nil {
-				out[p.topic] = map[int32]int64{}
+	for i, p := range t.partitions {
+		p.reach = c.reach[i]
+	}
+	for lane, batch := range t.beyond {
+		if t.beyond[lane] = nil; batch != nil {
+			if err := t.arrive(batch); err != nil {
+				return err
 			}
-			out[p.topic][p.number] = mark
 		}
 	}
+	return nil
+}
+
+// progress is how far all partitions are, those of topics that are not ours any
+// more too: a flow that comes back goes on where it was.
+func (t *term) progress(clean bool) shadow.Progress {
+	saved := t.store.Progress()
+	p := shadow.Progress{Offsets: copied(saved.Offsets), Reach: copied(saved.Reach), Clean: clean, Time: time.Now().UTC()}
+	for _, part := range t.partitions {
+		if mark := part.mark(); mark >= 0 {
+			put(p.Offsets, part, mark)
+		}
+		put(p.Reach, part, part.asked)
+	}
+	return p
+}
+
+func copied(m map[string]map[int32]int64) map[string]map[int32]int64 {
+	out := map[string]map[int32]int64{}
+	for topic, parts := range m {
+		out[topic] = maps.Clone(parts)
+	}
 	return out
+}
+
+func put(m map[string]map[int32]int64, p *partition, offset int64) {
+	if m[p.topic] == nil {
+		m[p.topic] = map[int32]int64{}
+	}
+	m[p.topic][p.number] = offset
 }
 
 // bury writes a dead letter.
@@ -94,7 +122,9 @@ func (t *term) bury(id sinks.Record, property string, h *lanes.Head, r *sinks.Re
 	}
 	t.counts.lanes[lane].Letters++
 	t.metrics.letters.WithLabelValues(lane.String(), h.Flow).Inc()
-	t.log.Warn("dead letter", "letter", l, "lane", lane)
+	if t.counts.due("letter "+l.Map+" "+property+" "+l.Code, now) {
+		t.log.Warn("dead letter", "letter", l, "lane", lane) // one of a kind; the metric counts all
+	}
 	value, err := l.Append(nil)
 	if err != nil { // a year beyond what JSON takes
 		value = fmt.Appendf(nil, `{"sink":%q,"flow":%q,"message":%q}`, l.Sink, l.Flow, err)

@@ -76,6 +76,30 @@ func testTakeOver(t *testing.T, e *deliverEnv) {
 	e.equal()
 }
 
+func testReach(t *testing.T, e *deliverEnv) {
+	e.ahead = 50
+	one := e.start()
+	for i := range 300 {
+		e.send(e.mutation(key(i), sinks.Backfill, "a", "1"))
+	}
+	e.settle(soon)
+	one.kill()
+	before := len(e.writesOf(key(0))) // of each
+	for i := range 300 {
+		e.send(e.mutation(key(i), sinks.Backfill, "a", "1"))
+	}
+	e.start()
+	e.settle(soon)
+	e.equal()
+	again := 0
+	for i := range 300 {
+		again += len(e.writesOf(key(i))) - before
+	}
+	if again == 0 || int64(again) > e.ahead {
+		t.Errorf("%d of 300 records are written again, want those within a reach of %d", again, e.ahead)
+	}
+}
+
 func testSafetyInDoubt(t *testing.T, e *deliverEnv) {
 	e.lag = 6 * time.Second
 	one := e.start()

@@ -110,12 +110,7 @@ func choose(val lanes.Value, s *shadow.Property, force bool) (lanes.Value, bool)
 		if !force || !s.Held || s.Refused == shadow.Sum(s.Value) {
 			return lanes.Value{}, false
 		}
-		again := val.Property
-		again.State, again.Value, again.Changed = sinks.Set, s.Value, s.Changed
-		if s.Value == "" {
-			again.State = sinks.Clear
-		}
-		return lanes.Value{Property: again}, true
+		return lanes.Value{Property: restated(val.Property, s)}, true
 	}
 	if s.Refused != 0 && s.Refused == shadow.Sum(text(val.Property)) && !val.Retry {
 		return lanes.Value{}, false
@@ -123,18 +118,26 @@ func choose(val lanes.Value, s *shadow.Property, force bool) (lanes.Value, bool)
 	return val, force || !s.Held || s.Value != text(val.Property)
 }
 
-// restate adds what the shadow knows beyond the view.
+// restated gives a property the value that the shadow has.
+func restated(p sinks.Property, s *shadow.Property) sinks.Property {
+	p.State, p.Value, p.Changed = sinks.Set, s.Value, s.Changed
+	if s.Value == "" {
+		p.State = sinks.Clear
+	}
+	return p
+}
+
+// restate adds what the shadow knows beyond the view. What is empty too: the
+// record may come back as it was.
 func (p *plan) restate() {
 	for _, s := range p.base.Properties {
 		_, named := slices.BinarySearchFunc(p.view.values, s.Name, func(v lanes.Value, name string) int {
 			return strings.Compare(v.Name, name)
 		})
-		if named || !s.Held || s.Value == "" || s.Refused == shadow.Sum(s.Value) {
+		if named || !s.Held || s.Refused == shadow.Sum(s.Value) {
 			continue
 		}
-		p.sent = append(p.sent, lanes.Value{Property: sinks.Property{
-			Name: s.Name, State: sinks.Set, Value: s.Value, Lane: sinks.Backfill, Changed: s.Changed,
-		}})
+		p.sent = append(p.sent, lanes.Value{Property: restated(sinks.Property{Name: s.Name, Lane: sinks.Backfill}, &s)})
 	}
 }
 

@@ -97,7 +97,7 @@ func TestPlan(t *testing.T) {
 		{"older than the archive, in doubt", known("7", 5, true, "a=1@1"), wanted(3, present, "a=2"), true, "archive"},
 		{"an older archive", known("7", 5, false, "a=1@5"), wanted(3, archived), false, "nothing"},
 		{"an older archive, in doubt", known("7", 5, false, "a=1@5"), wanted(3, archived), true, "create a=1"},
-		{"back from the archive", known("7", 5, true, "a=1@1", "b=2@1", "c=@1"), wanted(6, present, "a=1"), false, "create a=1 b=2"},
+		{"back from the archive", known("7", 5, true, "a=1@1", "b=2@1", "c=@1"), wanted(6, present, "a=1"), false, "create a=1 b=2 c=-"},
 		{"refused before", known("7", 1, false, "!a=bad/old@1"), wanted(2, present, "a=bad", "b=1"), false, "b=1"},
 		{"refused before, in doubt", known("7", 1, false, "!a=bad@1"), wanted(2, present, "a=bad", "b=1"), true, "b=1"},
 		{"another value than the refused", known("7", 1, false, "!a=bad/old@1"), wanted(2, present, "a=good"), false, "a=good"},

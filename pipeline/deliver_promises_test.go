@@ -35,6 +35,7 @@ var deliverPromises = []struct {
 	{"a foreign record stops one flow", []string{"om", "labs"}, testForeign},
 	{"in good order nothing is in doubt", nil, testCleanStop},
 	{"what was in the air is written again", nil, testTakeOver},
+	{"in doubt is only what may have been tried", nil, testReach},
 	{"safety in doubt goes at once and once more", nil, testSafetyInDoubt},
 	{"a lost answer is in doubt until its call has ended", nil, testLateCall},
 	{"no call starts after the lease", nil, testLeaseOver},

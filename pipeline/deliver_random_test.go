@@ -120,6 +120,7 @@ func testRandom(t *testing.T, e *deliverEnv, seed uint64, rounds int) {
 	r := rand.New(rand.NewPCG(seed, 99))
 	moody := &moodySink{Memory: e.sink, timeout: e.lag, r: rand.New(rand.NewPCG(seed, 98))}
 	e.sink.BatchSize = 4
+	e.ahead = 10
 	change := func(o *pipeline.DeliverOptions) {
 		o.Sink = moody
 		o.Calls = 3

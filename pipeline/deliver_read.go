@@ -88,8 +88,31 @@ func (t *term) read(ctx context.Context, lane sinks.Lane) error {
 	}
 }
 
+// ahead is how far past what it has read a Deliver may try mutations: so many
+// are in doubt at most after its death, however much waits behind them.
+const ahead = 20_000
+
+// reached reports whether the batch, of one lane, may be tried. If not it is
+// put aside until the next commit, which brings a further reach.
+func (t *term) reached(batch []fetched) bool {
+	in := true
+	for _, f := range batch {
+		if f.offset >= f.p.asked-t.ahead/2 {
+			f.p.asked, t.marked = f.offset+t.ahead, true
+		}
+		in = in && f.offset < f.p.reach
+	}
+	if !in {
+		t.beyond[batch[0].p.lane] = batch
+	}
+	return in
+}
+
 // arrive takes a handful of records in.
 func (t *term) arrive(batch []fetched) error {
+	if !t.reached(batch) {
+		return nil
+	}
 	for _, f := range batch {
 		if f.p.halted.Load() {
 			continue

@@ -29,7 +29,8 @@ type term struct {
 	partitions []*partition
 	held       [len(sinks.Lanes)]int // ledger lines open, by lane
 	arrivals   [len(sinks.Lanes)]chan []fetched
-	failures   chan error // of readers
+	beyond     [len(sinks.Lanes)][]fetched // that wait for a further reach
+	failures   chan error                  // of readers
 
 	answers chan answer
 	air     [len(sinks.Lanes)]int // calls in the air
@@ -59,6 +60,8 @@ type partition struct {
 	lane     sinks.Lane
 	from     int64 // where reading starts; -1: at the topic's start
 	doubtful int64 // offsets below it may have been tried by a holder before
+	reach    int64 // offsets below it may be tried by this one
+	asked    int64 // the reach that the next commit brings
 	ledger   Ledger[int64]
 	beats    []beat
 	halted   atomic.Bool
@@ -131,9 +134,12 @@ func (t *term) place(ctx context.Context, progress shadow.Progress) error {
 				return cdc.Haltf("deliver-offset-lost", "topic %s/%d ends at offset %d, and mutations before %d are done: "+
 					"it was made anew or lost its end; map the flow again", topic, number, end, p.from)
 			}
-			if !t.clean {
+			if reach, ok := progress.Reach[topic][number]; !t.clean && ok {
+				p.doubtful = min(end, reach)
+			} else if !t.clean {
 				p.doubtful = end
 			}
+			p.asked = max(p.from, 0) + t.ahead
 			t.partitions = append(t.partitions, p)
 		}
 	}
@@ -228,7 +234,7 @@ const dirtyEntries = 4000
 
 // room reports whether the lane may bring more.
 func (t *term) room(lane sinks.Lane) bool {
-	return !t.queue.Full(lane) && t.held[lane] < ledgerLines && t.store.Dirty() < dirtyEntries
+	return t.beyond[lane] == nil && !t.queue.Full(lane) && t.held[lane] < ledgerLines && t.store.Dirty() < dirtyEntries
 }
 
 // finish ends the calls in the air and saves what is done.
@@ -261,9 +267,18 @@ func (t *term) finish() error {
 // doubtful reports whether the destination may hold something that we do not
 // know of: then whoever comes next is in doubt too.
 func (t *term) doubtful() bool {
+	ours := map[string]bool{}
 	for _, p := range t.partitions {
-		if max(p.mark(), 0) < p.doubtful {
+		if ours[p.topic] = true; max(p.mark(), 0) < p.doubtful {
 			return true
+		}
+	}
+	saved := t.store.Progress()
+	for topic, parts := range saved.Reach { // of flows that are not ours now
+		for number, reach := range parts {
+			if !t.clean && !ours[topic] && saved.Offsets[topic][number] < reach {
+				return true
+			}
 		}
 	}
 	return t.queue.Doubts() > 0

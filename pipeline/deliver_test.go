@@ -38,6 +38,7 @@ type deliverEnv struct {
 	ends   map[string]int64 // by topic: the offset after the last one sent
 	next   int64
 	lag    time.Duration // CallTimeout
+	ahead  int64         // see SetAhead; 0: as it is
 	saved  atomic.Pointer[shadow.Progress]
 }
 
@@ -137,6 +138,9 @@ func (e *deliverEnv) start(change ...func(*pipeline.DeliverOptions)) *runner {
 	d, err := pipeline.NewDeliver(o)
 	if err != nil {
 		e.t.Fatal(err)
+	}
+	if e.ahead > 0 {
+		d.SetAhead(e.ahead)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runner{Deliver: d, road: road, stop: cancel, done: make(chan struct{})}

@@ -41,6 +41,9 @@ type MapOptions struct {
 	// Memory bounds the changes that wait in memory for their cut, in bytes;
 	// what is more waits on disk. 0 means 64 MiB.
 	Memory int64
+	// Transaction is about the size of a Kafka transaction, in bytes; what a cut
+	// brings beyond it takes several. 0 means 8 MiB.
+	Transaction int
 	// Cache is the memory for the local state's blocks; 0 means 64 MiB.
 	Cache   int64
 	Log     *slog.Logger          // nil: slog.Default()
@@ -91,7 +94,7 @@ func NewMap(o MapOptions) (*Map, error) {
 	need(o.Flow != "", "no flow")
 	need(o.Schema != nil, "no schema registry")
 	need(o.Dir != "", "no folder for the local state")
-	need(o.Window >= 0 && o.Quiet >= 0 && o.Memory >= 0 && o.Cache >= 0, "a negative duration or size")
+	need(o.Window >= 0 && o.Quiet >= 0 && o.Memory >= 0 && o.Cache >= 0 && o.Transaction >= 0, "a negative duration or size")
 	need(o.Program != nil && len(o.Program.Maps) > 0, "no maps")
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -104,6 +107,9 @@ func NewMap(o MapOptions) (*Map, error) {
 	}
 	if o.Memory == 0 {
 		o.Memory = 64 << 20
+	}
+	if o.Transaction == 0 {
+		o.Transaction = 8 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -49,6 +49,10 @@ func (t *mapTerm) startMaps() {
 	}
 }
 
+// mapRemap is how many entities a step of a re-map takes: few, because changes
+// wait for it.
+const mapRemap = 256
+
 // remapStep maps some entities of a changed map again, from the local state. It
 // reports whether there are more.
 func (t *mapTerm) remapStep(ctx context.Context) (more bool, err error) {
@@ -87,7 +91,7 @@ func (t *mapTerm) rowsAfter(table state.Table, key string) ([]state.KeyedRow, er
 		}
 		r.Data = append([]byte(nil), r.Data...)
 		size += len(r.Data)
-		if rows = append(rows, r); len(rows) == mapChunk || size >= mapBatchBytes {
+		if rows = append(rows, r); len(rows) == mapRemap || size >= mapBatchBytes {
 			break
 		}
 	}
@@ -184,7 +188,7 @@ func (t *mapTerm) mapRequests(ctx context.Context) error {
 			return err
 		}
 		t.progress.Retry, t.dirty = r.next, true
-		if done++; t.p.Buffered() >= mapTxnBytes {
+		if done++; t.p.Buffered() >= t.m.o.Transaction {
 			break
 		}
 	}

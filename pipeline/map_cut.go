@@ -228,7 +228,7 @@ func (c *mapCutting) run(ctx context.Context) error {
 			return err
 		}
 		chunk, size = chunk[:0], 0
-		if c.t.p.Buffered() < mapTxnBytes {
+		if c.t.p.Buffered() < c.t.m.o.Transaction {
 			return nil
 		}
 		p := c.t.progress.Sources[c.s.name]
@@ -244,7 +244,7 @@ func (c *mapCutting) run(ctx context.Context) error {
 		for i := range g.changes {
 			size += len(g.changes[i].value)
 		}
-		if len(chunk) >= mapChunk || size >= mapBatchBytes {
+		if len(chunk) >= mapChunk || size >= c.t.m.o.Transaction/2 {
 			if err := flush(); err != nil {
 				return err
 			}

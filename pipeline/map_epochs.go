@@ -98,7 +98,7 @@ func (t *mapTerm) sweep(ctx context.Context, s *mapSource, id state.Table, epoch
 			gone = append(gone, g.key)
 		}
 		chunk = chunk[:0]
-		if !force && t.p.Buffered() < mapTxnBytes || len(gone) == 0 {
+		if !force && t.p.Buffered() < t.m.o.Transaction || len(gone) == 0 {
 			return nil
 		}
 		if err := t.commit(ctx); err != nil {

@@ -196,27 +196,25 @@ type mapReading struct {
 	entry  func(*kgo.Record) error
 }
 
-// poll waits at most that long for records and hands them on. It returns how
-// many there were.
-func (r *mapReader) poll(ctx context.Context, wait time.Duration, meta *state.Meta, to mapReading) (int, error) {
+// poll waits at most that long for records and hands them on.
+func (r *mapReader) poll(ctx context.Context, wait time.Duration, meta *state.Meta, to mapReading) error {
 	pollCtx, cancel := context.WithTimeout(ctx, wait)
 	fetches := r.cl.PollRecords(pollCtx, 20_000)
 	cancel()
 	if err := context.Cause(ctx); err != nil {
-		return 0, err
+		return err
 	}
 	for _, e := range fetches.Errors() {
 		if !errors.Is(e.Err, context.DeadlineExceeded) {
-			return 0, fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+			return fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
 		}
 	}
-	n := 0
-	for it := fetches.RecordIter(); !it.Done(); n++ {
+	for it := fetches.RecordIter(); !it.Done(); {
 		if err := r.take(it.Next(), meta, to); err != nil {
-			return n, err
+			return err
 		}
 	}
-	return n, nil
+	return nil
 }
 
 func (r *mapReader) take(rec *kgo.Record, meta *state.Meta, to mapReading) error {

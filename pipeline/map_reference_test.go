@@ -8,6 +8,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline/broker"
+	"chartwire/pipeline/state"
 	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 
@@ -180,6 +181,11 @@ func (w *mapWorld) written() *written {
 		}
 		last[r.Topic], seen[m.Version] = m.Version, true
 		out.all = append(out.all, m)
+		for _, p := range m.Properties {
+			if p.Value == half {
+				w.Errorf("version %d shows half a transaction", m.Version)
+			}
+		}
 		return nil
 	}, topics...)
 	if err != nil {
@@ -234,4 +240,33 @@ func (w *mapWorld) verify() *written {
 		}
 	}
 	return got
+}
+
+// verifyRows holds a local state, of a map that has stopped, against the
+// database.
+func (w *mapWorld) verifyRows(dir string) {
+	w.Helper()
+	db, err := state.Open(state.Options{Dir: dir, Flow: w.topics.Prefix + "." + w.flow})
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer db.Close()
+	want, got := map[string]string{}, map[string]string{}
+	for id, p := range w.people {
+		want[fmt.Sprint("people ", id)] = string(p.row(id))
+	}
+	for id, l := range w.labs {
+		want[fmt.Sprint("labs ", id)] = string(l.row(id))
+	}
+	for name, t := range w.tables {
+		for r, err := range db.Rows(state.Table{Source: "clinic", TableID: t.ID()}, "") {
+			if err != nil {
+				w.Fatal(err)
+			}
+			got[name+" "+r.Key] = string(r.Data)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		w.Errorf("rows of the local state differ (-want +got):\n%s", d)
+	}
 }

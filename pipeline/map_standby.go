@@ -65,7 +65,7 @@ func (m *Map) follow(ctx context.Context, db *state.DB) error {
 		entry:  f.takeEntry,
 	}
 	for {
-		_, err := t.r.poll(ctx, mapIdle, db.Meta(), reading)
+		err := t.r.poll(ctx, mapIdle, db.Meta(), reading)
 		if err == nil {
 			err = f.warm(ctx)
 		}

@@ -44,6 +44,8 @@ type mapTerm struct {
 	saved    time.Time    // when the progress was last committed
 	flushed  time.Time    // when the local state was last sent to disk
 	looked   time.Time    // when status and gauges were last set
+	swept    time.Time    // when refills were last looked at
+	rest     time.Time    // until when work without a deadline waits for the sources
 }
 
 func (m *Map) emptyTerm(db *state.DB) *mapTerm {
@@ -195,10 +197,9 @@ func (t *mapTerm) progressDone() {
 const (
 	// mapBatchBytes is the size of a batch of the local state.
 	mapBatchBytes = 4 << 20
-	// mapTxnBytes is about the size of a Kafka transaction, and mapChunk the
-	// number of entities evaluated before looking at it.
-	mapTxnBytes = 8 << 20
-	mapChunk    = 1024
+	// mapChunk is how many entities are evaluated before looking at the size of
+	// the transaction.
+	mapChunk = 1024
 	// mapIdle is how often progress is committed that nothing hangs on.
 	mapIdle = time.Second
 	// mapLook is how often status and gauges are set.
@@ -221,9 +222,9 @@ func (t *mapTerm) run(ctx context.Context) error {
 		if busy {
 			wait = time.Millisecond
 		}
-		n, err := t.r.poll(ctx, wait, t.db.Meta(), reading)
+		err := t.r.poll(ctx, wait, t.db.Meta(), reading)
 		if err == nil {
-			busy, err = t.step(ctx, n)
+			busy, err = t.step(ctx)
 		}
 		if err != nil {
 			return errors.Join(err, t.flushApply())
@@ -231,9 +232,9 @@ func (t *mapTerm) run(ctx context.Context) error {
 	}
 }
 
-// step does what can be done after a poll that brought n records. It reports
-// whether there is more to do than to wait.
-func (t *mapTerm) step(ctx context.Context, n int) (busy bool, err error) {
+// step does what can be done after a poll. It reports whether there is more to
+// do than to wait.
+func (t *mapTerm) step(ctx context.Context) (busy bool, err error) {
 	for _, s := range t.r.sources {
 		first := s.cut == nil
 		if !s.advance() {
@@ -247,17 +248,29 @@ func (t *mapTerm) step(ctx context.Context, n int) (busy bool, err error) {
 	if err := t.mapRequests(ctx); err != nil {
 		return false, err
 	}
-	if !busy && n == 0 {
-		if busy, err = t.sweepStep(ctx); err != nil {
+	more, err := t.background(ctx, busy)
+	if err != nil {
+		return false, err
+	}
+	return busy || more, t.idle(ctx)
+}
+
+// background does some of what has no deadline. While the sources are busy it
+// takes half of the time at most, and never none.
+func (t *mapTerm) background(ctx context.Context, busy bool) (more bool, err error) {
+	start := time.Now()
+	if busy && start.Before(t.rest) {
+		return false, nil
+	}
+	if start.Sub(t.swept) >= mapLook {
+		t.swept = start
+		if more, err = t.sweepStep(ctx); err != nil {
 			return false, err
 		}
 	}
-	if !busy {
-		if busy, err = t.remapStep(ctx); err != nil {
-			return false, err
-		}
-	}
-	return busy, t.idle(ctx)
+	remaps, err := t.remapStep(ctx)
+	t.rest = time.Now().Add(time.Since(start))
+	return more || remaps, err
 }
 
 // idle does what is due from time to time.

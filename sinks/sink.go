@@ -29,7 +29,8 @@ type Result struct {
 	New bool   // the record was created by this write
 	// Stored are the values that the destination says it holds now, by
 	// property, which may differ from those sent (HubSpot lower-cases
-	// e-mail). Nil where the destination does not say.
+	// e-mail). Options and stages are in the words of the write: labels.
+	// Nil where the destination does not say.
 	Stored map[string]string
 	// Err is nil when the write is done, or one of the kinds of errors.go.
 	Err error

@@ -36,6 +36,21 @@ func (w *snapshotter) describe(q *chunkRequest) error {
 	if w.table != nil && w.version == q.version && w.table.enc.Table().ID() == q.id {
 		return nil
 	}
+	err := w.describeNow(q)
+	if cdc.HaltCode(err) == "" {
+		return err
+	}
+	// The description takes several questions, and a table that is dropped
+	// between them looks like one without a key: what stops everything must
+	// look the same twice.
+	time.Sleep(confirm)
+	return w.describeNow(q)
+}
+
+// confirm is the wait before a table is looked at again.
+const confirm = 200 * time.Millisecond
+
+func (w *snapshotter) describeNow(q *chunkRequest) error {
 	info, err := describeTable(w.c, w.s.cfg.Name, w.v.maria, q.id)
 	if err != nil {
 		return err
@@ -161,8 +176,11 @@ func (w *snapshotter) read(ctx context.Context, q *chunkRequest, c *chunk) (err 
 	if err == nil && w.table.mark == markSnapshot {
 		_, err = w.c.query("COMMIT")
 	}
+	if code := serverCode(err); code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
+		return fmt.Errorf("reading rows of %s: the server says %d", q.id, code) // its text may quote the statement, and so a key
+	}
 	if err != nil {
-		return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, err))
+		return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, said(err)))
 	}
 	c.end, c.at = n < w.rows, began
 	w.adapt(n, size, time.Since(began))

@@ -28,49 +28,73 @@ var errNoTable = fmt.Errorf("there is no such table")
 const binaryCollation = 63
 
 func describeTable(c *conn, source string, maria bool, id cdc.TableID) (*tableInfo, error) {
-	where := "TABLE_SCHEMA = " + text(id.Database) + " AND TABLE_NAME = " + text(id.Name)
-	r, err := c.query("SELECT IFNULL(ENGINE, ''), IFNULL(TABLE_ROWS, 0), TABLE_TYPE FROM information_schema.TABLES WHERE " + where)
+	infos, err := describeTables(c, source, maria, id.Database, id.Name)
 	if err != nil {
 		return nil, fmt.Errorf("describing %s: %w", id, err)
 	}
-	if len(r) == 0 {
+	if len(infos) == 0 {
 		return nil, errNoTable
 	}
-	info := &tableInfo{meta: &image.TableMeta{Source: source, Database: id.Database, Name: id.Name, MariaDB: maria},
-		engine: strings.Clone(r[0][0]), versioned: r[0][2] == "SYSTEM VERSIONED", view: strings.HasSuffix(r[0][2], "VIEW")}
-	info.rows, _ = strconv.ParseInt(r[0][1], 10, 64)
+	return infos[0], nil
+}
+
+// describeTables describes one table of a database, or all of them.
+func describeTables(c *conn, source string, maria bool, database, name string) ([]*tableInfo, error) {
+	where := "TABLE_SCHEMA = " + text(database)
+	if name != "" {
+		where += " AND TABLE_NAME = " + text(name)
+	}
+	r, err := c.query("SELECT TABLE_NAME, IFNULL(ENGINE, ''), IFNULL(TABLE_ROWS, 0), TABLE_TYPE FROM information_schema.TABLES WHERE " + where + " ORDER BY TABLE_NAME")
+	if err != nil {
+		return nil, err
+	}
+	var infos []*tableInfo
+	byName := map[string]*tableInfo{}
+	for _, row := range r {
+		info := &tableInfo{meta: &image.TableMeta{Source: source, Database: database, Name: strings.Clone(row[0]), MariaDB: maria},
+			engine: strings.Clone(row[1]), versioned: row[3] == "SYSTEM VERSIONED", view: strings.HasSuffix(row[3], "VIEW")}
+		info.rows, _ = strconv.ParseInt(row[2], 10, 64)
+		infos = append(infos, info)
+		byName[info.meta.Name] = info
+	}
 	// One collation stands for all of its character set: nothing else matters here.
 	r, err = c.query("SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IFNULL(CHARACTER_OCTET_LENGTH, 0), IFNULL(NUMERIC_PRECISION, 0), " +
 		"IFNULL(NUMERIC_SCALE, 0), IFNULL(DATETIME_PRECISION, 0), IFNULL(CHARACTER_SET_NAME, ''), " +
-		"IFNULL((SELECT MIN(ID) FROM information_schema.COLLATIONS o WHERE o.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME), 63) " +
-		"FROM information_schema.COLUMNS c WHERE " + where + " ORDER BY ORDINAL_POSITION")
+		"IFNULL((SELECT MIN(ID) FROM information_schema.COLLATIONS o WHERE o.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME), 63), TABLE_NAME " +
+		"FROM information_schema.COLUMNS c WHERE " + where + " ORDER BY TABLE_NAME, ORDINAL_POSITION")
 	if err != nil {
-		return nil, fmt.Errorf("describing the columns of %s: %w", id, err)
+		return nil, err
 	}
 	for _, row := range r {
+		info := byName[row[9]]
+		if info == nil {
+			continue
+		}
 		m, err := columnMeta(c, row, maria)
 		if err != nil {
-			return nil, fmt.Errorf("describing %s: %w", id, err)
+			return nil, err
 		}
 		info.meta.Columns = append(info.meta.Columns, m)
 	}
-	if maria {
-		if err := markJSON(c, info.meta); err != nil {
-			return nil, err
-		}
+	if err := markJSON(c, maria, byName, database, name); err != nil {
+		return nil, err
 	}
-	r, err = c.query("SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE " + where + " AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX")
+	r, err = c.query("SELECT COLUMN_NAME, TABLE_NAME FROM information_schema.STATISTICS WHERE " + where + " AND INDEX_NAME = 'PRIMARY' ORDER BY TABLE_NAME, SEQ_IN_INDEX")
 	if err != nil {
-		return nil, fmt.Errorf("asking for the key of %s: %w", id, err)
+		return nil, err
 	}
 	for _, row := range r {
+		info := byName[row[1]]
+		if info == nil {
+			continue
+		}
 		for i := range info.meta.Columns {
 			if info.meta.Columns[i].Name == row[0] {
 				info.meta.Key = append(info.meta.Key, i)
 			}
 		}
 	}
-	return info, nil
+	return infos, nil
 }
 
 // columnMeta says a column's type as a table-map event would.
@@ -200,20 +224,53 @@ func ascii(labels []string) bool {
 }
 
 // markJSON finds MariaDB's JSON columns: LONGTEXT with a check.
-func markJSON(c *conn, t *image.TableMeta) error {
-	r, err := c.query("SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = " +
-		text(t.Database) + " AND TABLE_NAME = " + text(t.Name))
+func markJSON(c *conn, maria bool, tables map[string]*tableInfo, database, name string) error {
+	if !maria {
+		return nil
+	}
+	where := "CONSTRAINT_SCHEMA = " + text(database)
+	if name != "" {
+		where += " AND TABLE_NAME = " + text(name)
+	}
+	r, err := c.query("SELECT TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE " + where)
 	if err != nil {
-		return fmt.Errorf("asking for the checks of %s.%s: %w", t.Database, t.Name, err)
+		return fmt.Errorf("asking for checks: %w", err)
 	}
 	for _, row := range r {
-		for i := range t.Columns {
-			if m := &t.Columns[i]; m.Declared == "longtext" && row[0] == "json_valid("+ident(m.Name)+")" {
+		info := tables[row[0]]
+		if info == nil {
+			continue
+		}
+		for i := range info.meta.Columns {
+			if m := &info.meta.Columns[i]; m.Declared == "longtext" && row[1] == "json_valid("+ident(m.Name)+")" {
 				m.Declared = "json"
 			}
 		}
 	}
 	return nil
+}
+
+// labels reads the list of enum('a','it”s'). Nothing but a quote is escaped.
+func labels(columnType string) []string {
+	_, list, _ := strings.Cut(columnType, "(")
+	list = strings.TrimSuffix(list, ")")
+	var out []string
+	for list != "" {
+		list = strings.TrimPrefix(strings.TrimPrefix(list, ","), "'")
+		var label strings.Builder
+		for {
+			before, after, found := strings.Cut(list, "'")
+			label.WriteString(before)
+			list = after
+			if !found || !strings.HasPrefix(list, "'") {
+				break
+			}
+			label.WriteByte('\'')
+			list = list[1:]
+		}
+		out = append(out, label.String())
+	}
+	return out
 }
 
 // unsaid says whether the stream leaves open what a column of MariaDB is.

@@ -151,7 +151,7 @@ func parseBegin(e *event) (begin, error) {
 		copy(b.id.uuid[:], c.take(16))
 		b.id.n = c.uint(8)
 		b.anonymous = e.kind == replication.ANONYMOUS_GTID_EVENT
-		if c.uint(1) == 2 && len(c.b) >= 23 {
+		if len(c.b) >= 24 && c.uint(1) == 2 {
 			c.take(16)
 			b.time = microseconds(&c)
 		}

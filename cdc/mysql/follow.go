@@ -6,7 +6,6 @@ import (
 
 	"chartwire/cdc"
 
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
 )
 
@@ -228,6 +227,9 @@ func (f *follower) rowsEvent(k rowsKind, e *event) error {
 		}
 		return f.damaged(fmt.Errorf("rows of table %d, which no event described", r.table))
 	}
+	if int(r.columns) != len(t.m.types) {
+		return f.damaged(fmt.Errorf("rows of %d columns for %s, which has %d", r.columns, t.name, len(t.m.types)))
+	}
 	f.g.table = t.name
 	_, _ = f.g.sum.Write(r.images)
 	return f.rows(t, &r)
@@ -247,7 +249,7 @@ func (f *follower) queryEvent(e *event) error {
 	body := c.b
 	if e.kind == replication.MARIADB_QUERY_COMPRESSED_EVENT {
 		var err error
-		if body, err = gomysql.DecompressMariadbData(body); err != nil {
+		if body, err = unpackMaria(body); err != nil {
 			return f.damaged(err)
 		}
 	}

@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"errors"
+
 	"chartwire/cdc/mysql/image"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,21 +18,29 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer, source string) *metrics {
 	r = prometheus.WrapRegistererWith(prometheus.Labels{"source": source}, r)
 	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-		r.MustRegister(c)
-		return c
+		return register(r, prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help}))
 	}
-	m := &metrics{
+	return &metrics{
 		bytes:        counter("chartwire_capture_binlog_bytes_total", "Bytes read from the source's binlog."),
 		transactions: counter("chartwire_capture_binlog_transactions_total", "Source transactions read, whether they touched a captured table or not."),
 		reconnects:   counter("chartwire_capture_reconnects_total", "Connections to the source that broke and were opened again."),
 		loaded:       counter("chartwire_capture_snapshot_rows_total", "Rows read by snapshots and given."),
-		heartbeat:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_heartbeat_timestamp_seconds", Help: "When the source last said that it had nothing more to say."}),
+		heartbeat: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_heartbeat_timestamp_seconds",
+			Help: "When the source last said that it had nothing more to say."})),
+		lost: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
+			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 	}
-	m.lost = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
-		Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})
-	r.MustRegister(m.heartbeat, m.lost)
-	return m
+}
+
+// register takes what is there under the same name: a Source may be made again.
+func register[C prometheus.Collector](r prometheus.Registerer, c C) C {
+	var there prometheus.AlreadyRegisteredError
+	if err := r.Register(c); errors.As(err, &there) {
+		return there.ExistingCollector.(C)
+	} else if err != nil {
+		panic(err) // another collector under our name: a mistake in the program
+	}
+	return c
 }
 
 // count lets the encoder of a table count what it cannot say.

@@ -9,10 +9,11 @@ import (
 
 // rowsEvent is the part of a rows event before its images.
 type rowsEvent struct {
-	table  uint64
-	before []byte // the columns present in the image before; nil for inserts
-	after  []byte // and after; nil for deletes
-	images []byte
+	table   uint64
+	columns uint64
+	before  []byte // the columns present in the image before; nil for inserts
+	after   []byte // and after; nil for deletes
+	images  []byte
 	// partial says that the images after may hold differences of JSON values.
 	partial bool
 }
@@ -57,6 +58,7 @@ func parseRows(k rowsKind, body []byte) (r rowsEvent, err error) {
 		c.take(int(c.uint(2)) - 2)
 	}
 	n := c.packed()
+	r.columns = n
 	if n > 4096 {
 		return r, fmt.Errorf("rows with %d columns", n)
 	}
@@ -71,7 +73,7 @@ func parseRows(k rowsKind, body []byte) (r rowsEvent, err error) {
 		return r, errShort
 	}
 	if k.packed {
-		if r.images, err = gomysql.DecompressMariadbData(c.b); err != nil {
+		if r.images, err = unpackMaria(c.b); err != nil {
 			return r, fmt.Errorf("unpacking rows: %w", err)
 		}
 	}

@@ -32,6 +32,8 @@ func versionNumber(version string) int {
 	return n[0]*10000 + n[1]*100 + min(n[2], 99)
 }
 
+func isMaria(version string) bool { return strings.Contains(version, "MariaDB") }
+
 // ask reads what the stream needs to know of the server.
 func ask(c *conn) (*server, error) {
 	v := &server{version: c.GetServerVersion()}
@@ -39,7 +41,7 @@ func ask(c *conn) (*server, error) {
 	if v.version, err = c.value("SELECT @@version"); err != nil {
 		return nil, fmt.Errorf("asking the server's version: %w", err)
 	}
-	v.maria = strings.Contains(v.version, "MariaDB") || strings.Contains(c.GetServerVersion(), "MariaDB")
+	v.maria = isMaria(v.version) || isMaria(c.GetServerVersion())
 	r, err := c.query("SELECT @@log_bin, @@GLOBAL.binlog_checksum")
 	if err != nil {
 		return nil, fmt.Errorf("asking for the binlog: %w", err)

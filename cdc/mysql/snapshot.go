@@ -103,8 +103,8 @@ const (
 // between is what happens between two transactions: a chunk that is ripe is
 // given, and the next one asked for.
 func (st *stream) between() error {
-	if st.out.skip > 0 || !st.f.exact {
-		return nil
+	if err := st.open(); err != nil || st.out.skip > 0 || !st.f.exact {
+		return err
 	}
 	for {
 		w := st.snap

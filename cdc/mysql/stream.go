@@ -172,7 +172,7 @@ func (st *stream) hook() {
 	st.f.ended = st.ended
 	st.f.settled = func() error { st.unsaid = true; return nil }
 	st.f.still = func() error {
-		if st.f.g.open {
+		if st.f.g.open || st.out.skip > 0 { // inside a transaction, for the consumer
 			return nil
 		}
 		if err := st.heartbeat(); err != nil {
@@ -183,9 +183,10 @@ func (st *stream) hook() {
 }
 
 // open says what the loads are before anything else happens, so that a start
-// that was interrupted is known as one.
+// that was interrupted is known as one. A consumer that stands inside a
+// transaction hears it behind that.
 func (st *stream) open() error {
-	if st.opening == nil {
+	if st.opening == nil || st.out.skip > 0 {
 		return nil
 	}
 	t := st.opening

@@ -86,7 +86,7 @@ func values(ctx context.Context, c broker.Config, topic string) (got []string) {
 // wants all that was acknowledged, both halves of it, and a gapless rest.
 func TestEmbeddedKilled(t *testing.T) {
 	dir := t.TempDir()
-	for round := range 5 {
+	for round := range 3 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childDir+"="+dir)
 		out, err := cmd.StdoutPipe()

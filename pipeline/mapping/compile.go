@@ -64,27 +64,6 @@ func (m *mapFile) sources(env *Env) []*Source {
 	return out
 }
 
-// oneWriter notes properties that two maps write to the same kind of record.
-func oneWriter(maps []*Map, problems *Problems) {
-	first := map[string]*Map{}
-	for _, m := range maps {
-		r := m.plan.record
-		for i, p := range m.plan.file.props {
-			if i >= len(m.plan.props) {
-				break
-			}
-			id := r.sink + "." + r.object + "." + p.name.text
-			other := first[id]
-			if other == nil {
-				first[id] = m
-			} else if other.plan.file != m.plan.file {
-				m.plan.file.bad(p.name.place, "the property "+p.name.text+" of "+r.sink+"."+r.object+" is written by the map "+other.Name+
-					" too, and nothing says which wins; let one of them write it")
-			}
-		}
-	}
-}
-
 // Selections returns the tables of a source that the maps read, with the
 // columns they read.
 func (p *Program) Selections(source string) []cdc.Selection {

@@ -11,17 +11,6 @@ import (
 	"chartwire/sinks"
 )
 
-// Reading returns the maps that read a table.
-func (p *Program) Reading(source string, table cdc.TableID) []*Map {
-	var maps []*Map
-	for _, m := range p.Maps {
-		if m.Source == source && m.Table == table {
-			maps = append(maps, m)
-		}
-	}
-	return maps
-}
-
 // WritesOnce reports whether the map has properties that are written once.
 func (m *Map) WritesOnce() bool {
 	return slices.ContainsFunc(m.plan.props, func(p propPlan) bool { return p.once })

@@ -249,6 +249,9 @@ func TestLongText(t *testing.T) {
 	if out := eval(t, e, "", "id=1|note="+long); len(out.Refused) != 0 || len(out.Mutation.Properties) != 1 {
 		t.Errorf("%d characters: refused %v", 65536, out.Refused)
 	}
+	if out := eval(t, e, "", "id=1|note="+strings.Repeat("🙂", 32769)); len(out.Refused) != 1 {
+		t.Error("32769 characters of two units each are not too long")
+	}
 	out := eval(t, e, "", "id=1|name=Ann|note="+long+"ä")
 	if len(out.Refused) != 1 || out.Refused[0].Property != "note" || len(out.Mutation.Properties) != 1 || strings.Contains(out.Refused[0].Why, "ä") {
 		t.Errorf("a character more: refused %d, written %d", len(out.Refused), len(out.Mutation.Properties))

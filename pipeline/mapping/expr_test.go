@@ -119,6 +119,7 @@ func TestExpressions(t *testing.T) {
 	f("seen", `local(seen)`, "seen=2026-03-29 02:30:00", "2026-03-29T01:30:00Z") // skipped: by a clock not yet changed
 	f("seen", `local(seen)`, "seen=2026-10-25 02:30:00", "2026-10-25T00:30:00Z") // twice: the first
 	f("seen", `local(seen)`, "seen=2026-10-25 03:30:00", "2026-10-25T02:30:00Z")
+	f("seen", `coalesce(local(seen), stamp)`, "seen=0001-01-01 00:00:00|stamp=2026-01-01 23:30:00", "2026-01-01T23:30:00Z")
 	f("seen", `stamp`, "stamp=2026-01-01 23:30:00", "2026-01-01T23:30:00Z")
 	f("seen", `epoch(active)`, "active=100", "1970-01-01T00:01:40Z")
 	f("seen", `epoch(number(name))`, "name=99999999999999", "null")

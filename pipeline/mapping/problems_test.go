@@ -156,6 +156,14 @@ func TestTwoWriters(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "b.yaml:10:3: the property name of hubspot.things is written by the map test/things too") {
 		t.Errorf("got %v", err)
 	}
+	flows := map[string]*mapping.Program{"one": compile(t, good), "two": compile(t, other)}
+	if err := mapping.CheckFlows(flows); err == nil || !containsText(err, "is written by the map test/things too") {
+		t.Errorf("two flows write one property: %v", err)
+	}
+	delete(flows, "two")
+	if err := mapping.CheckFlows(flows); err != nil {
+		t.Error(err)
+	}
 	_, err = mapping.Compile([]mapping.File{{Name: "a.yaml", Text: []byte(good)}, {Name: "b.yaml", Text: []byte(good)}}, world(t))
 	if err == nil || !strings.Contains(err.Error(), "is already in a.yaml") {
 		t.Errorf("got %v", err)

@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"strconv"
-	"unicode/utf8"
 
 	"chartwire/pipeline/mapping/decimal"
 	"chartwire/pipeline/mapping/expr"
@@ -47,11 +46,21 @@ func renderText(e *expr.Expr) renderer {
 			return dst, stateOutcome(s)
 		case len(v) == 0:
 			return dst, empty
-		case len(v) > maxText && utf8.RuneCount(v) > maxText:
+		case len(v) > maxText && units(v) > maxText:
 			return dst, refused
 		}
 		return append(dst, v...), given
 	}
+}
+
+// units is the length of a text as HubSpot counts it, in UTF-16.
+func units(s []byte) (n int) {
+	for _, r := range string(s) {
+		if n++; r > 0xffff {
+			n++
+		}
+	}
+	return n
 }
 
 func renderInt(e *expr.Expr, apply func([]byte, int64) []byte) renderer {

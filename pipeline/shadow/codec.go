@@ -174,6 +174,10 @@ const ProgressKey = "offsets"
 type Progress struct {
 	// Offsets are, by topic and partition, the first ones not done.
 	Offsets map[string]map[int32]int64 `json:"offsets"`
+	// Reach are, by topic and partition, the offsets before which mutations may
+	// have been tried: the writer touches none at or past them before it has
+	// committed a further reach.
+	Reach map[string]map[int32]int64 `json:"reach,omitempty"`
 	// Clean says that its writer ended in good order: no call was in the air,
 	// and no answer unknown. What is not done was not tried either.
 	Clean bool      `json:"clean"`

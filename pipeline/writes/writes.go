@@ -26,10 +26,14 @@ func Topic(topics schemas.Topics, sink, flow string, lane sinks.Lane) broker.Top
 
 // Record makes the Kafka record of a mutation, for the topic of its lane.
 func Record(topics schemas.Topics, m *sinks.Mutation) (*kgo.Record, error) {
-	v, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("encoding a mutation of %s: %w", m.Map, err)
+	times := plain(m.Due) && plain(m.Commit)
+	for i := range m.Properties {
+		times = times && plain(m.Properties[i].Changed)
 	}
+	if !times {
+		return nil, fmt.Errorf("encoding a mutation of %s: a time is not one that RFC 3339 can say", m.Map)
+	}
+	v := appendMutation(make([]byte, 0, 512+96*len(m.Properties)), m)
 	return &kgo.Record{
 		Topic: topics.Writes(m.Sink, m.Flow, m.Lane.String()),
 		Key:   []byte(m.Record.ID() + "\x00" + m.Map),

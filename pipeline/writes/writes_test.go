@@ -1,6 +1,8 @@
 package writes_test
 
 import (
+	"encoding/json"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -38,6 +40,51 @@ func TestMutationRoundTrip(t *testing.T) {
 	}
 	if d := cmp.Diff(m, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// The encoding is that of the standard library, byte for byte.
+func TestEncodingIsJSON(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	texts := []string{"", "plain", "ä ö", "<a&b>", `q"\`, "\x00\n\u2028", "\xff"}
+	some := func() string { return texts[r.IntN(len(texts))] }
+	at := func() time.Time {
+		switch r.IntN(4) {
+		case 0:
+			return time.Time{}
+		case 1:
+			return time.Unix(r.Int64N(1<<33), r.Int64N(1e9)).In(time.FixedZone("z", 5400))
+		}
+		return time.UnixMilli(r.Int64N(1 << 43)).UTC()
+	}
+	rec := func() sinks.Record { return sinks.Record{Object: some(), Property: some(), Key: some()} }
+	for range 2000 {
+		m := &sinks.Mutation{Sink: some(), Flow: some(), Map: some(), Record: rec(), Version: r.Int64(), Lane: sinks.Lane(r.IntN(5)),
+			Due: at(), Commit: at(), Reason: some(), Existence: sinks.Existence(some())}
+		for range r.IntN(3) {
+			m.Properties = append(m.Properties, sinks.Property{Name: some(), State: sinks.State(some()), Value: some(), Lane: sinks.Lane(r.IntN(4)),
+				Changed: at(), Backward: r.IntN(2) == 0, PHI: r.IntN(2) == 0})
+		}
+		for range r.IntN(3) {
+			m.Links = append(m.Links, sinks.Link{To: rec(), Label: some(), State: sinks.State(some())})
+			m.Origin = append(m.Origin, sinks.Origin{Source: some(), Table: some(), Row: some(), Seq: -r.Int64(), Position: some()})
+		}
+		want, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := writes.Record(topics, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got.Value) != string(want) {
+			t.Fatalf("got  %s\nwant %s", got.Value, want)
+		}
+	}
+	for _, year := range []int{-1, 10000} {
+		if _, err := writes.Record(topics, &sinks.Mutation{Due: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil {
+			t.Errorf("the year %d was encoded", year)
+		}
 	}
 }
 

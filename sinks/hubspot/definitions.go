@@ -163,26 +163,29 @@ type definitions struct {
 	several         map[string]bool              // properties with several values
 	pipelines       map[string]string            // folded label or id → id
 	stages          map[string]map[string]string // pipeline id → folded label or id → id
+	labels          map[string]map[string]string // property → id or value → label
 }
 
 func fold1(label string) string { return strings.ToLower(strings.TrimSpace(label)) }
 
 func define(o *schema.Object) *definitions {
-	d := &definitions{options: map[string]map[string]string{}, several: map[string]bool{}, pipelines: map[string]string{}, stages: map[string]map[string]string{}}
+	d := &definitions{options: map[string]map[string]string{}, several: map[string]bool{}, pipelines: map[string]string{}, stages: map[string]map[string]string{}, labels: map[string]map[string]string{}}
 	d.pipeline, d.stage = o.PipelineProperties()
 	for _, p := range o.Properties {
 		if p.Type != schema.Enumeration || p.Name == d.pipeline || p.Name == d.stage {
 			continue
 		}
-		values := map[string]string{}
+		values, labels := map[string]string{}, map[string]string{}
 		for _, opt := range p.Options { // a value wins over another option's label
-			values[fold1(opt.Label)] = opt.Value
+			values[fold1(opt.Label)], labels[opt.Value] = opt.Value, opt.Label
 		}
 		for _, opt := range p.Options {
 			values[fold1(opt.Value)] = opt.Value
 		}
-		d.options[p.Name], d.several[p.Name] = values, p.Field == "checkbox"
+		d.options[p.Name], d.several[p.Name], d.labels[p.Name] = values, p.Field == "checkbox", labels
 	}
+	pipelines, stageLabels := map[string]string{}, map[string]string{}
+	d.labels[d.pipeline], d.labels[d.stage] = pipelines, stageLabels
 	for _, p := range o.Pipelines {
 		d.pipelines[fold1(p.ID)] = p.ID
 		stages := map[string]string{}
@@ -190,12 +193,12 @@ func define(o *schema.Object) *definitions {
 			stages[fold1(st.ID)] = st.ID
 		}
 		for _, st := range p.Stages {
-			stages[fold1(st.Label)] = st.ID
+			stages[fold1(st.Label)], stageLabels[st.ID] = st.ID, st.Label
 		}
 		d.stages[p.ID] = stages
 	}
 	for _, p := range o.Pipelines {
-		d.pipelines[fold1(p.Label)] = p.ID
+		d.pipelines[fold1(p.Label)], pipelines[p.ID] = p.ID, p.Label
 	}
 	return d
 }

@@ -209,3 +209,52 @@ func (j *job) stages(a *account, items []*item) {
 		}
 	}
 }
+
+// spoken puts what HubSpot holds of labelled properties into the words of the
+// write: as it was sent where that is what is held, else as people call it.
+func (j *job) spoken(items []*item) {
+	a := j.s.account.Load()
+	if a == nil || a.objects[j.object] == nil {
+		return
+	}
+	d := a.objects[j.object]
+	for _, it := range items {
+		for i := range it.Properties {
+			p := &it.Properties[i]
+			stored, known := it.result.Stored[p.Name]
+			if !known || d.labels[p.Name] == nil {
+				continue
+			}
+			if p.State == sinks.Set && same(it.values[p.Name], stored) {
+				it.result.Stored[p.Name] = p.Value
+			} else {
+				it.result.Stored[p.Name] = a.label(d, p.Name, stored)
+			}
+		}
+	}
+}
+
+// label is what people call a value, or each of several.
+func (a *account) label(d *definitions, property, value string) string {
+	if property == ownerProperty {
+		for email, id := range a.owners {
+			if id == value {
+				return email
+			}
+		}
+	}
+	labels := d.labels[property]
+	if l, ok := labels[value]; ok {
+		return l
+	}
+	if !d.several[property] {
+		return value
+	}
+	parts := strings.Split(value, ";")
+	for i, part := range parts {
+		if l, ok := labels[part]; ok {
+			parts[i] = l
+		}
+	}
+	return strings.Join(parts, ";")
+}

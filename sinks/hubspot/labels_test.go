@@ -38,7 +38,13 @@ func TestStagesByLabel(t *testing.T) {
 	a := newAccount(t, hubspottest.Options{}, nil)
 	x := ticket("r1", set("subject", "Critical result"), set("hs_pipeline", "patient safety"), set("hs_pipeline_stage", " new"), set("hs_ticket_priority", "High"))
 	y := ticket("r2", set("subject", "Balance"), set("hs_pipeline", "Collections"), set("hs_pipeline_stage", "New"))
-	a.mustApply(t, x, y)
+	for i, r := range a.mustApply(t, x, y) {
+		for _, p := range []sinks.Write{x, y}[i].Properties {
+			if r.Stored[p.Name] != p.Value {
+				t.Errorf("write %d stored %s as %q, want it in the write's words, %q", i, p.Name, r.Stored[p.Name], p.Value)
+			}
+		}
+	}
 	a.inStage(t, x, "Patient Safety", "New")
 	a.inStage(t, y, "Collections", "New")
 	if got := a.held(t, x).Properties["hs_ticket_priority"]; got != "HIGH" {
@@ -75,16 +81,19 @@ func TestOptionAddedSinceTheStart(t *testing.T) {
 	a.api(t, http.MethodPatch, "/crm/properties/2026-09/contacts/patient_status_om",
 		`{"options":[{"label":"Current","value":"Current"},{"label":"On hold","value":"on_hold"}]}`, http.StatusOK)
 	r := a.mustApply(t, contact(1, set("patient_status_om", "on HOLD")))[0]
-	if got := r.Stored["patient_status_om"]; got != "on_hold" {
-		t.Errorf("stored %q, want on_hold", got)
+	if got := r.Stored["patient_status_om"]; got != "on HOLD" {
+		t.Errorf("stored %q, want it as sent", got)
+	}
+	if got := a.held(t, contact(1)).Properties["patient_status_om"]; got != "on_hold" {
+		t.Errorf("HubSpot holds %q, want on_hold", got)
 	}
 }
 
 func TestOwnerByAddress(t *testing.T) {
 	a := newAccount(t, hubspottest.Options{}, nil)
 	r := a.mustApply(t, contact(1, set("hubspot_owner_id", "Nora.Whitfield@clinic.example.com")))[0]
-	if got := r.Stored["hubspot_owner_id"]; got != "74110201" {
-		t.Errorf("owner %q", got)
+	if got := a.held(t, contact(1)).Properties["hubspot_owner_id"]; got != "74110201" || r.Stored["hubspot_owner_id"] == got {
+		t.Errorf("owner %q, stored %q", got, r.Stored["hubspot_owner_id"])
 	}
 	got := wantRejected(t, a.apply(t, contact(2, set("hubspot_owner_id", "ada.okafor@clinic.example.com")))[0].Err)
 	if got.Property != "hubspot_owner_id" || got.Class != "invalid_option" {

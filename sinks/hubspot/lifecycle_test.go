@@ -22,8 +22,9 @@ func TestLifecycleGoesBack(t *testing.T) {
 		t.Errorf("%d calls, want 3: write, clear, set", n)
 	}
 	for i, want := range []string{"marketingqualifiedlead", "customer"} {
-		if got := results[i].Stored["lifecyclestage"]; got != want {
-			t.Errorf("write %d stored %q, want %q", i, got, want)
+		sent := []string{"marketing qualified LEAD ", "Customer"}[i]
+		if got := results[i].Stored["lifecyclestage"]; got != sent {
+			t.Errorf("write %d stored %q, want it as it was sent, %q", i, got, sent)
 		}
 		if got := a.held(t, contact(i+1)).Properties["lifecyclestage"]; got != want {
 			t.Errorf("HubSpot holds %q, want %q", got, want)
@@ -41,8 +42,8 @@ func TestLifecycleStaysWhereTheMapIsMonotonic(t *testing.T) {
 	p.Backward = false
 	before := a.upserts("contacts")
 	r := a.mustApply(t, contact(1, p))[0]
-	if got := r.Stored["lifecyclestage"]; got != "customer" {
-		t.Errorf("stored %q: HubSpot keeps it, and the answer says so", got)
+	if got := r.Stored["lifecyclestage"]; got != "Customer" {
+		t.Errorf("stored %q: HubSpot keeps the old one, and the answer says so by its label", got)
 	}
 	if n := a.upserts("contacts") - before; n != 1 {
 		t.Errorf("%d calls, want 1", n)

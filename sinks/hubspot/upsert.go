@@ -43,6 +43,7 @@ func (j *job) upsertAll(unique string, items []*item) {
 	j.upsert(unique, ready)
 	j.backward(unique, ready)
 	j.differences(ready)
+	j.spoken(ready)
 }
 
 // upsert writes the items that are not done, in as many calls as needed.

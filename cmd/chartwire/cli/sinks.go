@@ -22,6 +22,7 @@ func (b *builder) sink(name string) (sinks.Sink, func() any, error) {
 			return nil, nil, err
 		}
 		b.beside = append(b.beside, s.Run)
+		b.ack = s.AckHandler()
 		return s, func() any { return s.Status() }, nil
 	}
 	s, err := b.hubspotSink(b.programs, b.metrics)
@@ -86,7 +87,8 @@ func (s *site) notifySink(programs map[string]*mapping.Program, metrics promethe
 	sink, err := notify.New(notify.Config{
 		Routes: routes, Needs: named, Key: n.Key.Current, Link: n.Link,
 		Journal:  filepath.Join(s.cfg.Data, "notify.journal"),
-		Watchdog: notify.Watchdog{URL: n.Watchdog}, Log: s.log, Metrics: metrics,
+		AckURL:   n.AckURL,
+		Watchdog: notify.Watchdog{URL: n.Watchdog, Healthy: s.healthy}, Log: s.log, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sinks.notify: %w", err)

@@ -33,6 +33,9 @@ type site struct {
 	registry *registry.Client
 
 	closers []func()
+	// healthy says why the watchdog outside should hear nothing: set when the
+	// stages run, nil for commands.
+	healthy func() error
 	// beside runs as long as the stages of this process do.
 	beside []func(context.Context) error
 }
@@ -201,6 +204,9 @@ func (s *site) programs(tables []*cdc.Table, objects *hubspot.Schema) (map[strin
 			continue
 		}
 		out[name] = p
+	}
+	if err := mapping.CheckFlows(out); err != nil {
+		errs = append(errs, fmt.Errorf("flows that write the same:\n%w", err))
 	}
 	return out, errors.Join(errs...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"time"
@@ -50,6 +51,8 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := &builder{site: s, metrics: metrics}
+	sup := &supervisor{log: s.log}
+	s.healthy = sup.healthy
 	if err := b.compile(ctx); err != nil {
 		return err
 	}
@@ -61,7 +64,7 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	if addr == "" {
 		addr = s.cfg.HTTP.Address
 	}
-	sup := &supervisor{log: s.log, stages: b.stages}
+	sup.stages, sup.ack = b.stages, b.ack
 	s.log.Info("starting", "installation", s.cfg.Installation, "stages", len(b.stages), "http", addr)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -88,6 +91,7 @@ type builder struct {
 	metrics  prometheus.Registerer
 	programs map[string]*mapping.Program
 	stages   []*stage
+	ack      http.Handler // takes acknowledgements of pages, if the process delivers them
 }
 
 // compile compiles the maps of all flows, whatever stages run here: capture

@@ -32,9 +32,21 @@ type stage struct {
 type supervisor struct {
 	log    *slog.Logger
 	stages []*stage
+	ack    http.Handler // nil: no pages are sent from here
 
 	mu     sync.Mutex
 	halted map[*stage]error
+}
+
+// healthy says which stage does not do its work: then the watchdog outside
+// hears nothing, and raises the alarm.
+func (s *supervisor) healthy() error {
+	for _, r := range s.report() {
+		if r.Ready != "yes" {
+			return fmt.Errorf("%s %s: %s", r.Stage, r.Name, r.Ready)
+		}
+	}
+	return nil
 }
 
 // Restart is how long a stage that failed waits before it runs again; it
@@ -46,7 +58,6 @@ const (
 
 // run returns when ctx ends and all stages have ended, or when all have halted.
 func (s *supervisor) run(ctx context.Context) error {
-	s.halted = map[*stage]error{}
 	var wg sync.WaitGroup
 	for _, st := range s.stages {
 		wg.Add(1)
@@ -81,6 +92,9 @@ func (s *supervisor) keep(ctx context.Context, st *stage) {
 		if code := cdc.HaltCode(err); code != "" {
 			log.Error("halted: a person must decide", "code", code, "err", err, "explain", "chartwire explain "+code)
 			s.mu.Lock()
+			if s.halted == nil {
+				s.halted = map[*stage]error{}
+			}
 			s.halted[st] = err
 			s.mu.Unlock()
 			return
@@ -149,6 +163,9 @@ func (s *supervisor) serve(ctx context.Context, addr string, metrics prometheus.
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.report())
 	})
+	if s.ack != nil {
+		mux.Handle("/ack", s.ack)
+	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listening for metrics and health (http.address): %w", err)

@@ -169,6 +169,11 @@ func (c *Config) checkSinks(d *decoder) {
 		} else if len(n.Key.Reveal()) < 16 && !d.failed("sinks.notify.key") {
 			d.bad("sinks.notify.key", "has fewer than 16 characters: receivers could not tell a page from a forged one")
 		}
+		for key, url := range map[string]string{"watchdog": n.Watchdog, "ack_url": n.AckURL} {
+			if url != "" && !isHTTP(url) {
+				d.bad("sinks.notify."+key, "must be an http or https URL")
+			}
+		}
 		if _, ok := n.Routes["default"]; !ok {
 			d.bad("sinks.notify.routes", "needs a route `default`: a critical result without a receiver would be told to nobody")
 		}

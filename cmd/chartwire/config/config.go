@@ -130,6 +130,9 @@ type Notify struct {
 	Link     string                 `yaml:"link"`
 	Routes   map[string]NotifyRoute `yaml:"routes"`
 	Watchdog string                 `yaml:"watchdog"`
+	// AckURL is where http.address's /ack is reachable from outside: pages
+	// then carry a link that acknowledges them.
+	AckURL string `yaml:"ack_url"`
 }
 
 // NotifyRoute is one receiver of notifications.

@@ -69,3 +69,32 @@ func TestReference(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse: whatever the text, tables come out whole or a mistake is said.
+func FuzzParse(f *testing.F) {
+	for _, pack := range []string{"om-aggregation", "labs"} {
+		text, err := os.ReadFile("../" + pack + "/reference.sql")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text))
+	}
+	f.Add("CREATE TABLE `a``b` (x decimal(65,30) unsigned DEFAULT -0.5 COMMENT 'it''s', y set('a','b'), PRIMARY KEY (x,y(3)))")
+	f.Fuzz(func(t *testing.T, text string) {
+		tables, err := Parse("s", "d", text)
+		if err != nil {
+			if !strings.Contains(err.Error(), "line ") {
+				t.Errorf("a mistake without its line: %v", err)
+			}
+			return
+		}
+		for _, table := range tables {
+			for _, k := range table.Key {
+				if k < 0 || k >= len(table.Columns) {
+					t.Errorf("key column %d of %d", k, len(table.Columns))
+				}
+			}
+			schemas.NewRowSchema(table) // must not panic on any type that was read
+		}
+	})
+}

@@ -237,7 +237,7 @@ func (g *Generator) result(critical int, at time.Time) (string, int64) {
 	case critical == 1:
 		value = fmt.Sprintf("%.2f", t.high*1.6)
 	case g.r.IntN(15) == 0:
-		value = pick(g.r, []string{"<0.1", "Positive", "trace", ""})
+		value = pick(g.r, []string{"<0.1", "Positive", "trace", "", "see note 🙂", "≥ 5 \"high\""})
 	}
 	return fmt.Sprintf("(%d, %d, %s, %s, %s, %.4f, %.4f, '%s', %s, %d)", g.lab, patient, Quote(t.name), Quote(value), Quote(t.unit),
 		t.low, t.high, at.In(g.now.Location()).Format(time.DateTime), Quote("Dr. "+pick(g.r, lastNames)), critical), g.lab

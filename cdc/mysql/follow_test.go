@@ -1,0 +1,129 @@
+package mysql
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"chartwire/cdc"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+)
+
+// rawEvent is an event as it comes, without a checksum.
+func rawEvent(kind replication.EventType, flags uint16, end uint32, body []byte) []byte {
+	b := make([]byte, headerSize, headerSize+len(body))
+	b[4] = byte(kind)
+	binary.LittleEndian.PutUint32(b[9:], uint32(headerSize+len(body)))
+	binary.LittleEndian.PutUint32(b[13:], end)
+	binary.LittleEndian.PutUint16(b[17:], flags)
+	return append(b, body...)
+}
+
+// quietFollower counts what its hooks are told.
+func quietFollower(maria bool) (f *follower, ends *int) {
+	f = &follower{maria: maria, tables: newTables(nil), at: place{"bin.000001", 1000}}
+	f.pos = position{byID: true, set: gtidSet{maria: maria}, at: f.at}
+	nothing := func() error { return nil }
+	f.begun, f.still, f.settled = nothing, nothing, nothing
+	f.rows = func(*table, *rowsEvent) error { return nil }
+	f.query = func(*query, string, string) error { return nil }
+	f.ended = func(bool) error { *ends++; return nil }
+	return f, new(int)
+}
+
+func TestEventsThatNoServerSendsOften(t *testing.T) {
+	f := func(want string, raw []byte) {
+		t.Helper()
+		fo, ends := quietFollower(false)
+		fo.ended = func(bool) error { *ends++; return nil }
+		if got := cdc.HaltCode(fo.follow(raw)); got != want {
+			t.Errorf("halt %q, want %q", got, want)
+		}
+	}
+	f(HaltIncident, rawEvent(replication.INCIDENT_EVENT, 0, 0, []byte{1, 0, 0}))
+	f(HaltUnknownEvent, rawEvent(77, 0, 0, nil))
+	f("", rawEvent(77, flagIgnorable, 0, nil))
+	f("", rawEvent(replication.VIEW_CHANGE_EVENT, 0, 0, []byte("x")))
+	f(HaltDamaged, rawEvent(replication.TABLE_MAP_EVENT, 0, 0, []byte{1, 2}))
+	f(HaltForeign, rawEvent(replication.XID_EVENT, 0, 0, make([]byte, 8))) // an end without a start
+	f(HaltDamaged, []byte{1, 2, 3})
+	short := rawEvent(replication.XID_EVENT, 0, 0, make([]byte, 8))
+	f(HaltDamaged, short[:len(short)-1])
+}
+
+// A log that a server wrote beyond 4 GiB in one transaction still has places.
+func TestPlacesBeyondFourGiB(t *testing.T) {
+	f := func(old uint64, end uint32, want uint64) {
+		t.Helper()
+		if got := extend(old, end); got != want {
+			t.Errorf("%d then %d is %d, want %d", old, end, got, want)
+		}
+	}
+	f(1000, 2000, 2000)
+	f(4294967000, 500, 4294967296+500)
+	f(3*4294967296+4294967000, 100, 4*4294967296+100)
+	f(2000, 1000, 1000) // the start of a dump may be named twice
+}
+
+// A crash while a transaction was written leaves it without an end: it never
+// happened, unless a part of it has left.
+func TestTransactionWithoutEnd(t *testing.T) {
+	fo, _ := quietFollower(false)
+	var committed []bool
+	fo.ended = func(c bool) error { committed = append(committed, c); return nil }
+	begin := append([]byte{0}, make([]byte, 16+8)...)
+	begin[17] = 1
+	must := func(raw []byte) {
+		t.Helper()
+		if err := fo.follow(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(rawEvent(replication.GTID_EVENT, 0, 1100, begin))
+	must(rawEvent(replication.FORMAT_DESCRIPTION_EVENT, 0, 126, make([]byte, 100)))
+	begin[17] = 2
+	must(rawEvent(replication.GTID_EVENT, 0, 1200, begin))
+	must(rawEvent(replication.XID_EVENT, 0, 1227, make([]byte, 8)))
+	if len(committed) != 2 || committed[0] || !committed[1] || fo.pos.set.String() != "00000000-0000-0000-0000-000000000000:2" {
+		t.Errorf("ends %v, position %s", committed, fo.pos.text)
+	}
+	b := builder{pieces: true}
+	if code := cdc.HaltCode(b.drop(fo.at)); code != HaltCut {
+		t.Errorf("halt %q", code)
+	}
+}
+
+// Whatever bytes come, they are refused or read; nothing panics, and a damaged
+// event moves the position nowhere.
+func FuzzFollow(f *testing.F) {
+	f.Add(byte(replication.TABLE_MAP_EVENT), []byte{1, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, 't', 0, 1, 3, 0, 0, 1, 1, 0, 4, 2, 1, 'a'}, false)
+	f.Add(byte(replication.WRITE_ROWS_EVENTv2), []byte{1, 0, 0, 0, 0, 0, 1, 0, 2, 0, 1, 1, 0, 5, 0, 0, 0}, false)
+	f.Add(byte(replication.QUERY_EVENT), append(make([]byte, 13), 0, 'B', 'E', 'G', 'I', 'N'), true)
+	f.Add(byte(replication.TRANSACTION_PAYLOAD_EVENT), []byte{2, 1, 0, 0, 0x28, 0xb5}, false)
+	f.Add(byte(replication.GTID_TAGGED_LOG_EVENT), []byte{2, 80, 0, 0}, false)
+	f.Fuzz(func(t *testing.T, kind byte, body []byte, maria bool) {
+		fo, _ := quietFollower(maria)
+		fo.ended = func(bool) error { return nil }
+		seen := 0
+		fo.rows = func(tm *table, r *rowsEvent) error {
+			for rest := r.images; len(rest) > 0 && seen < 1000; seen++ {
+				present := r.after
+				if present == nil {
+					present = r.before
+				}
+				next, err := tm.m.walk(rest, present, r.partial)
+				if err != nil || len(next) == len(rest) {
+					return err
+				}
+				rest = next
+			}
+			_, err := tm.m.describe("s", maria)
+			return err
+		}
+		fo.g.open = true
+		tableMap := []byte{1, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, 't', 0, 2, 3, 15, 2, 20, 0, 0}
+		_ = fo.follow(rawEvent(replication.TABLE_MAP_EVENT, 0, 0, tableMap))
+		_ = fo.follow(rawEvent(replication.EventType(kind), 0, 0, body))
+		_ = fo.follow(body)
+	})
+}
