@@ -269,3 +269,25 @@ func TestDeliverToHubSpotOneBadOfAHundred(t *testing.T) {
 		t.Errorf("dead letter %+v", l)
 	}
 }
+
+func TestDeliverToHubSpotThatWasAway(t *testing.T) {
+	d := newDelivery(t, brokertest.Start(t), hubspottest.Options{})
+	d.start()
+	d.patient("P-000", sinks.Realtime, sinks.Present, map[string]string{"firstname": "Ann"})
+	d.settle(time.Minute)
+	d.sim.Inject(hubspottest.Fault{Kind: hubspottest.Down})
+	for i := range 300 {
+		d.patient(fmt.Sprintf("P-%03d", i), sinks.Lanes[i%4], sinks.Present, map[string]string{"firstname": fmt.Sprint("Ann", i)})
+	}
+	time.Sleep(8 * time.Second)
+	d.sim.Clear()
+	back := time.Now()
+	d.settle(time.Minute)
+	d.equal()
+	t.Logf("all written %s after HubSpot came back", time.Since(back).Round(100*time.Millisecond))
+	letters, err := deadletter.List(t.Context(), d.c, d.topics, "hubspot", deadletter.Filter{})
+	d.must(err)
+	if len(letters) != 0 {
+		t.Errorf("%d dead letters", len(letters))
+	}
+}

@@ -153,10 +153,10 @@ const (
 	longestPause = 5 * time.Minute
 
 	firstWait = 500 * time.Millisecond
-	lastWait  = 30 * time.Second
+	lastWait  = 3 * time.Second
 	// lonely is how many calls a record may spoil alone, while others succeed,
 	// before it counts as refused.
-	lonely = 12
+	lonely = 20
 )
 
 // unanswered sends the same writes again later.

@@ -18,6 +18,10 @@ import (
 // a commit costs, are both small then.
 const pace = 50 * time.Millisecond
 
+// easy is how soon a commit of nothing but heartbeats' offsets follows another:
+// reading them again costs nothing, and there are some every second.
+const easy = 5 * time.Second
+
 // commit is one Kafka transaction in the air.
 type commit struct {
 	progress shadow.Progress
@@ -27,9 +31,12 @@ type commit struct {
 
 // commitDue says when to commit; zero: now.
 func (t *term) commitDue(now time.Time) time.Time {
+	busy := t.store.Dirty() > 0 || len(t.letters) > 0 || t.marked
 	switch {
-	case t.next != nil || t.store.Dirty() == 0 && len(t.letters) == 0 && !t.marked:
+	case t.next != nil || !busy && !t.beaten:
 		return now.Add(idle)
+	case !busy && t.last.Add(easy).After(now):
+		return t.last.Add(easy)
 	case t.last.Add(pace).After(now) && t.store.Dirty() < dirtyEntries:
 		return t.last.Add(pace)
 	}
@@ -53,7 +60,7 @@ func (t *term) commit(clean bool) {
 	value, err := c.progress.Append(nil)
 	c.last = &kgo.Record{Topic: topic, Key: []byte(shadow.ProgressKey), Value: value}
 	t.p.Produce(c.last)
-	t.letters, t.marked, t.next, t.last = map[string]*kgo.Record{}, false, c, time.Now()
+	t.letters, t.marked, t.beaten, t.next, t.last = map[string]*kgo.Record{}, false, false, c, time.Now()
 	if err != nil {
 		t.committed <- err
 		return

@@ -128,7 +128,9 @@ func (t *term) arrive(batch []fetched) error {
 			if !f.beat.IsZero() {
 				f.p.beats = append(f.p.beats, beat{f.offset, f.beat})
 			}
+			before := t.marked
 			t.pass(ref)
+			t.beaten, t.marked = t.beaten || t.marked, before
 			continue
 		}
 		if err := t.admit(f, ref); err != nil {

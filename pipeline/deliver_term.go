@@ -43,6 +43,7 @@ type term struct {
 
 	letters   map[string]*kgo.Record // dead letters and their ends, by key
 	marked    bool                   // an offset moved since the last commit
+	beaten    bool                   // past a heartbeat
 	committed chan error
 	next      *commit // in the air
 	last      time.Time

@@ -78,6 +78,9 @@ func TestListAndRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
+	if ls, err := deadletter.List(t.Context(), c, topics, "hubspot", deadletter.Filter{}); err != nil || len(ls) != 0 {
+		t.Errorf("before the topic is there: %v, %v", ls, err)
+	}
 	if err := broker.EnsureTopics(t.Context(), cl, c, broker.Compacted(topics.DeadLetters("hubspot")), broker.Compacted(topics.Retry("om"))); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"chartwire/schemas"
 	"chartwire/sinks"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -47,6 +48,9 @@ func List(ctx context.Context, c broker.Config, topics schemas.Topics, sink stri
 		}
 		return err
 	}, topics.DeadLetters(sink))
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil, nil // nothing was ever delivered
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the dead letters: %w", err)
 	}
