@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -76,8 +77,8 @@ func (w *snapshotter) describeNow(q *chunkRequest) error {
 	if err := t.statement(); err != nil {
 		return err
 	}
-	if w.table == nil || w.table.enc.Table().ID() != q.id {
-		w.rows = w.s.cfg.Snapshot.ChunkRows
+	if w.rowsOf != q.id {
+		w.rowsOf, w.rows = q.id, w.s.cfg.Snapshot.ChunkRows
 	}
 	w.table, w.version = t, q.version
 	return nil
@@ -172,7 +173,10 @@ func (w *snapshotter) read(ctx context.Context, q *chunkRequest, c *chunk) (err 
 		return err
 	}
 	began := time.Now()
-	n, size, err := w.table.fill(w.c, q.after, w.rows, w.table.mark, c)
+	n, size, err := w.table.fill(w.c, q.after, w.rows, largeChunk*w.s.cfg.Piece, w.table.mark, c)
+	if err == errLarge {
+		w.rows = max(1, n/largeChunk)
+	}
 	if err == nil && w.table.mark == markSnapshot {
 		_, err = w.c.query("COMMIT")
 	}
@@ -184,9 +188,17 @@ func (w *snapshotter) read(ctx context.Context, q *chunkRequest, c *chunk) (err 
 	}
 	c.end, c.at = n < w.rows, began
 	w.adapt(n, size, time.Since(began))
-	c.high, err = w.v.logEnd(w.c)
-	return err
+	if c.high, err = w.v.logEnd(w.c); err != nil {
+		return w.s.explain(err)
+	}
+	return nil
 }
+
+// A chunk of rows that are much larger than those before it is given up when it
+// has the size of so many pieces, and read again in smaller parts.
+const largeChunk = 8
+
+var errLarge = errors.New("its rows are larger than those before")
 
 // adapt sizes the next chunk: half a second at most, and no more bytes than a
 // piece of a transaction.
@@ -200,7 +212,7 @@ func (w *snapshotter) adapt(n, size int, took time.Duration) {
 }
 
 // fill reads and encodes the rows of one SELECT.
-func (t *snapshotTable) fill(c *conn, after []string, limit int, m mark, out *chunk) (n, size int, err error) {
+func (t *snapshotTable) fill(c *conn, after []string, limit, most int, m mark, out *chunk) (n, size int, err error) {
 	sql := t.head + t.condition(after) + t.order + fmt.Sprintf(" LIMIT %d", limit)
 	if m == markShare {
 		sql += " FOR SHARE"
@@ -229,7 +241,9 @@ func (t *snapshotTable) fill(c *conn, after []string, limit int, m mark, out *ch
 			return err
 		}
 		out.changes = append(out.changes, cdc.Change{Table: shape, Op: cdc.Read, Key: view(arena[end:]), After: row, ReadTime: time.Now()})
-		size += len(packet) + int(unsafe.Sizeof(cdc.Change{}))
+		if size += len(packet) + int(unsafe.Sizeof(cdc.Change{})); size > most && n > 1 {
+			return errLarge
+		}
 		return nil
 	})
 	if err != nil || n == 0 {

@@ -87,6 +87,7 @@ func TestGrants(t *testing.T) {
 			if got := codes(t, check1(t, r.cfg)); !slices.Equal(got, []string{"grant-missing"}) {
 				t.Errorf("without a right: %v", got)
 			}
+			r.tap(cdc.Resume{}).halt(HaltAccess)
 			s, err := New(r.cfg)
 			if err != nil {
 				t.Fatal(err)

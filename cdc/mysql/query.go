@@ -75,7 +75,8 @@ func classify(text, database string) query {
 		if s.accept("COMMIT") || s.accept("ROLLBACK") {
 			return query{kind: queryXA}
 		}
-	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "MERGE", "WITH", "CALL", "HANDLER":
+	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "MERGE", "WITH", "CALL", "HANDLER",
+		"SELECT", "DO": // logged for what their functions do
 		return query{kind: queryRows}
 	case "TRUNCATE":
 		s.accept("TABLE")

@@ -94,3 +94,25 @@ func TestKeysInChunks(t *testing.T) {
 		f("a", "a year", "1999", "2024")
 	})
 }
+
+// Rows that are suddenly large do not make a chunk that is.
+func TestLargeRowsInChunks(t *testing.T) {
+	r := newRig(t, maria, "create table people (id int primary key, doc mediumblob)", "people")
+	r.exec("insert into people select seq, 'small' from seq_1_to_200; insert into people select seq, repeat('x', 400000) from seq_201_to_230")
+	r.cfg.Piece = 64 << 10
+	p := r.tap(cdc.Resume{})
+	ids := map[string]bool{}
+	for p.loads[r.id("people")].Phase != cdc.LoadDone {
+		size := 0
+		for _, c := range p.next().Changes {
+			ids[c.Key] = true
+			size += len(c.After)
+		}
+		if size > (largeChunk+8)*r.cfg.Piece {
+			t.Errorf("a chunk of %d bytes", size)
+		}
+	}
+	if len(ids) != 230 {
+		t.Errorf("%d rows", len(ids))
+	}
+}

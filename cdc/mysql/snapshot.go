@@ -47,6 +47,7 @@ type snapshotter struct {
 	table   *snapshotTable
 	version int
 	rows    int // of the next chunk
+	rowsOf  cdc.TableID
 }
 
 func newSnapshotter(s *Source, v *server) *snapshotter {
@@ -158,6 +159,9 @@ func (st *stream) chunkRead(c *chunk) error {
 		}
 		switch {
 		case errors.Is(c.err, errNoTable):
+			if l.retry.IsZero() {
+				st.log.Warn("a selected table is not there, or the user may not see it; waiting for it", "source", st.s.cfg.Name, "table", c.id.String())
+			}
 			l.retry = time.Now().Add(retryMissing)
 		case cdc.HaltCode(c.err) != "":
 			return c.err

@@ -109,7 +109,7 @@ func (st *stream) session(ctx context.Context) error {
 	}
 	from, err := st.locate(ctx)
 	if err != nil {
-		return err
+		return st.s.explain(err)
 	}
 	st.hook()
 	st.out.restart(st.done)
