@@ -125,9 +125,11 @@ func (s *Source) explain(err error) error {
 	return err
 }
 
+// close ends the connection under whoever reads from it. The library's own close
+// also writes to the packet counter, which the reader uses.
 func (c *conn) close() {
 	c.stop()
-	_ = c.Conn.Close()
+	_ = c.Conn.Conn.Conn.Close()
 }
 
 // patience bounds the next exchange with the server. A context that has ended
