@@ -229,7 +229,7 @@ func (r *road) exec(statement string) {
 // provision makes in HubSpot what the maps need.
 func (r *road) provision() {
 	r.t.Helper()
-	if out, code := r.chartwire("check", "--create-properties"); code != 0 && !strings.Contains(out, "the check is still being built") {
+	if out, code := r.chartwire("check", "--create-properties"); code != 0 {
 		r.t.Fatalf("chartwire check --create-properties: exit code %d\n%s", code, out)
 	}
 }

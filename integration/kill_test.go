@@ -3,6 +3,9 @@ package integration_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"regexp"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +21,7 @@ import (
 // twice or missing.
 //
 // CHARTWIRE_SEED repeats a run, CHARTWIRE_ROUNDS makes it longer: each round is
-// all faults in another order.
+// all faults in another order, or those that CHARTWIRE_FAULTS matches.
 func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers: not under -short")
@@ -34,7 +37,8 @@ func TestKills(t *testing.T) {
 	f := newFlips(r)
 	stop := r.traffic(15*time.Millisecond, f.next, f.next, f.next, r.gen.Change)
 	draw := rand.New(rand.NewPCG(seed(t), 1))
-	all := faults(c, kafka)
+	only := regexp.MustCompile(os.Getenv("CHARTWIRE_FAULTS"))
+	all := slices.DeleteFunc(faults(c, kafka), func(f fault) bool { return !only.MatchString(f.name) })
 	for range number(t, "CHARTWIRE_ROUNDS", 1) {
 		for _, i := range draw.Perm(len(all)) {
 			time.Sleep(time.Duration(draw.IntN(1500)) * time.Millisecond)
