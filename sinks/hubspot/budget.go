@@ -49,6 +49,14 @@ func (d *day) roll(now time.Time) {
 
 func (d *day) set(limit, used int) { d.limit, d.used = limit, used }
 
+// lift ends a refusal once an answer's headers say that there is room: somebody
+// bought more calls, or it was not the day that was over.
+func (d *day) lift() {
+	if d.used < d.limit-d.kept() {
+		d.refused, d.safety = time.Time{}, time.Time{}
+	}
+}
+
 // exhausted notes that HubSpot refuses everything until its midnight.
 func (d *day) exhausted(lane sinks.Lane, after time.Duration, now time.Time) time.Duration {
 	d.refused = d.end(now)

@@ -204,6 +204,7 @@ func (l *limiter) observe(h rateHeaders, now time.Time) {
 	}
 	if h.daily > 0 && h.dailyRemaining >= 0 {
 		l.day.set(h.daily, h.daily-h.dailyRemaining)
+		l.day.lift()
 	}
 }
 

@@ -223,6 +223,26 @@ func TestDailyLimit(t *testing.T) {
 	})
 }
 
+// TestDailyLimitRaised: who buys more calls need not wait for midnight, nor who
+// was told DAILY when the day was not over.
+func TestDailyLimitRaised(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := virtual(t, hubspottest.Options{}, nil)
+		a.sim.Inject(hubspottest.Fault{Kind: hubspottest.TooManyDaily, Count: 1})
+		safety := contact(1)
+		safety.Lane = sinks.Safety
+		a.apply(t, safety)
+		if wait := a.Reserve(sinks.Routine, time.Now()); wait != time.Minute {
+			t.Errorf("routine waits %s after DAILY", wait)
+		}
+		time.Sleep(30 * time.Second)
+		a.mustApply(t, safety) // its headers tell
+		if wait := a.Reserve(sinks.Routine, time.Now()); wait != 0 {
+			t.Errorf("routine waits %s although there is room", wait)
+		}
+	})
+}
+
 func TestUnclaimedRoomComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := virtual(t, hubspottest.Options{}, func(c *hubspot.Config) { c.MaxInFlight = 2 })
