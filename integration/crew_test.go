@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -85,8 +84,8 @@ func (c *crew) takenOver(p *process) {
 }
 
 // kill kills the holder of a stage, waits for its standby, and starts it again,
-// to stand by. Sometimes its local state is gone.
-func (c *crew) kill(stage string, draw *rand.Rand, forget bool) {
+// to stand by; with forget its local state is gone.
+func (c *crew) kill(stage string, forget bool) {
 	p := c.holder(stage)
 	p.kill()
 	c.takenOver(p)

@@ -40,6 +40,8 @@ type site struct {
 	hubspot  hubspottest.Options
 	// wrap sees every request to HubSpot.
 	wrap func(http.Handler) http.Handler
+	// wrapPages sees every page.
+	wrapPages func(http.Handler) http.Handler
 }
 
 // road is an installation: a database with the tables of the map packs, Kafka,
@@ -90,7 +92,11 @@ func newRoad(t *testing.T, s site) *road {
 	}
 	r.env = append(r.env, "KAFKA="+s.brokers, "OM_PASSWORD=chartwire-secret", "HUBSPOT_TOKEN="+hubspottest.DefaultToken, "NOTIFY_KEY="+pageKey)
 	r.brokers = s.brokers
-	pages := r.serve(r.pager)
+	var pager http.Handler = r.pager
+	if s.wrapPages != nil {
+		pager = s.wrapPages(pager)
+	}
+	pages := r.serve(pager)
 	text := fmt.Sprintf(configuration, r.name, s.kafka, sharedRegistry(t), r.addr, s.snapshot, r.simAt, pages, s.level)
 	r.configure(text)
 	t.Cleanup(r.close) // before what it needs is stopped

@@ -66,8 +66,8 @@ type fault struct {
 func faults(c *crew, kafka *servers.Cluster) (list []fault) {
 	add := func(name string, do func(draw *rand.Rand)) { list = append(list, fault{name, do}) }
 	for _, stage := range stages {
-		add(stage+" is killed", func(draw *rand.Rand) { c.kill(stage, draw, false) })
-		add(stage+" is killed, and its folder is gone", func(draw *rand.Rand) { c.kill(stage, draw, true) })
+		add(stage+" is killed", func(*rand.Rand) { c.kill(stage, false) })
+		add(stage+" is killed, and its folder is gone", func(*rand.Rand) { c.kill(stage, true) })
 		add(stage+" hangs past its lease", func(draw *rand.Rand) {
 			p := c.holder(stage)
 			p.signal(syscall.SIGSTOP)
@@ -121,7 +121,7 @@ func faults(c *crew, kafka *servers.Cluster) (list []fault) {
 	add("HubSpot answers slower than the lease while deliver is killed", func(draw *rand.Rand) {
 		id := c.sim.Inject(hubspottest.Fault{Kind: hubspottest.SlowAnswer, Latency: hubspottest.Latency{Fixed: 2500 * time.Millisecond}})
 		time.Sleep(time.Duration(draw.IntN(2000)) * time.Millisecond)
-		c.kill("deliver", draw, false)
+		c.kill("deliver", false)
 		c.sim.Clear(id)
 	})
 	return list
