@@ -60,7 +60,10 @@ func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) ti
 			}
 			c, err := t.compose(lane)
 			if err != nil {
-				t.failures <- err
+				select {
+				case t.failures <- err:
+				default: // the loop ends by one of them anyway
+				}
 				return now
 			}
 			if len(c.writes) == 0 {
