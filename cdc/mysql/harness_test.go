@@ -329,9 +329,13 @@ func want(t testing.TB, got []string, lines ...string) {
 	}
 }
 
-// each runs a test on every kind of server.
+// each runs a test on every kind of server, on all at once: most of the time is
+// spent waiting for one of them.
 func each(t *testing.T, f func(t *testing.T, k kind)) {
 	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) { f(t, k) })
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, k)
+		})
 	}
 }

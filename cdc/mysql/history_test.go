@@ -144,6 +144,7 @@ func TestAnotherServer(t *testing.T) {
 func TestFailover(t *testing.T) {
 	for _, k := range []kind{maria, mysqlGTID} {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			db := servers.Database(t, k.flavor)
 			replica := servers.Database(t, k.flavor, "--log-slave-updates")
 			if k.name == "mysql" {

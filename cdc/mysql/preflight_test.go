@@ -79,6 +79,7 @@ func TestCheckNamesEverything(t *testing.T) {
 func TestGrants(t *testing.T) {
 	for _, k := range []kind{maria, mysqlGTID} {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, k, people+"InnoDB; insert into people values (1,'a',null); create table secret (id int primary key)", "people")
 			user := "reader_" + r.name
 			r.exec("create user " + user + " identified by 'pw'")

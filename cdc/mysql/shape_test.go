@@ -27,6 +27,7 @@ const everyValue = `(?, -1, 200, 1, -3, 60000, -5, 7, -7, 4000000000, -9, -12345
 func TestOneShape(t *testing.T) {
 	for _, k := range []kind{maria, mysqlGTID} {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, k, everyType+"; set time_zone='+00:00'; insert into people values "+strings.Replace(everyValue, "?", "1", 1), "people")
 			p := r.tap(cdc.Resume{})
 			snap := p.next()

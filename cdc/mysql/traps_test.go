@@ -180,6 +180,7 @@ func TestRotationWhileIdle(t *testing.T) {
 func TestMixedTransactions(t *testing.T) {
 	for _, k := range []kind{maria, mysqlFile} {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			r, p := started(t, k, people+"InnoDB; create table isam (id int primary key) engine=MyISAM", "people", "isam")
 			r.exec("start transaction; insert into people values (1,'kept',null); savepoint s; insert into people values (2,'undone',null); " +
 				"insert into isam values (1); rollback to s; insert into people values (3,'kept',null); commit; insert into people values (99,'id=99',null)")
