@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -62,7 +63,7 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 	var err error
 	c.Conn, err = client.ConnectWithDialer(ctx, "", s.cfg.Addr, s.cfg.User, s.cfg.Password, "", dialer,
 		func(cc *client.Conn) error {
-			cc.SetTLSConfig(s.cfg.TLS)
+			cc.SetTLSConfig(withName(s.cfg.TLS, s.cfg.Addr))
 			// Results are read packet by packet, in their plainest form.
 			cc.UnsetCapability(gomysql.CLIENT_QUERY_ATTRIBUTES)
 			cc.UnsetCapability(gomysql.CLIENT_DEPRECATE_EOF)
@@ -85,6 +86,17 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 		return nil, fmt.Errorf("preparing the connection to %s: %w", s.cfg.Addr, err)
 	}
 	return c, nil
+}
+
+// withName adds the host that is connected to as the name to verify, unless the
+// configuration says another.
+func withName(c *tls.Config, addr string) *tls.Config {
+	if c == nil || c.ServerName != "" {
+		return c
+	}
+	c = c.Clone()
+	c.ServerName, _, _ = net.SplitHostPort(addr)
+	return c
 }
 
 // said takes the stack traces out of the library's errors and keeps what the

@@ -40,6 +40,9 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 			}
 			cfg.TLS.Certificates = []tls.Certificate{pair}
 		}
+		if t.Verify == "ca" {
+			cfg.TLS = mysql.VerifyAuthority(cfg.TLS)
+		}
 	}
 	return cfg, nil
 }

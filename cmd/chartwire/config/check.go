@@ -56,6 +56,9 @@ func (c *Config) checkKafka(d *decoder) {
 			d.bad("kafka.brokers", "%q is not host:port", b)
 		}
 	}
+	if k.TLS != nil && k.TLS.Verify != "" && k.TLS.Verify != "full" {
+		d.bad("kafka.tls.verify", "must be full: brokers name each other, so their certificates hold names")
+	}
 	if k.SASL != nil {
 		if !slices.Contains([]string{"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"}, k.SASL.Mechanism) {
 			d.bad("kafka.sasl.mechanism", "must be SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
@@ -86,6 +89,17 @@ func (c *Config) checkKafka(d *decoder) {
 
 func (c *Config) checkSource(d *decoder, name string) {
 	s, at := c.Sources[name], "sources."+name
+	if t := s.TLS; t != nil {
+		switch t.Verify {
+		case "", "full":
+		case "ca":
+			if t.CA == "" {
+				d.bad(at+".tls.verify", "ca needs the authority's certificate in ca: any other would sign for anybody")
+			}
+		default:
+			d.bad(at+".tls.verify", "must be full or ca")
+		}
+	}
 	if !nameForm.MatchString(name) {
 		d.bad(at, "the name must be lower-case letters, digits and dashes: it is part of topic names")
 	}

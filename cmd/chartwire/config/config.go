@@ -55,6 +55,9 @@ type TLS struct {
 	Cert       string `yaml:"cert"`
 	Key        string `yaml:"key"`
 	ServerName string `yaml:"server_name"`
+	// Verify is what of a database's certificate is checked: `full` is the
+	// name in it too, `ca` is who signed it, for those that name no host.
+	Verify string `yaml:"verify"`
 }
 
 // SASL is how to log in to Kafka.
