@@ -16,12 +16,15 @@ type follower struct {
 	checksummed bool
 	// exact says that at was given by the server for an event of the log's
 	// own, not by the preamble of a dump, which may start further back.
-	exact   bool
-	at      place // behind the newest event
-	pos     position
-	g       group
-	tables  tables
-	payload payload
+	// A heartbeat counts from exactFrom on: before that, a server that looks for
+	// a set of ids may be passing over what was read long ago.
+	exact     bool
+	exactFrom place
+	at        place // behind the newest event
+	pos       position
+	g         group
+	tables    tables
+	payload   payload
 
 	begun   func() error // a transaction starts
 	rows    func(t *table, r *rowsEvent) error
@@ -207,7 +210,7 @@ func (f *follower) heartbeat(e *event) error {
 			f.at.offset = next
 		}
 		f.pos.advance(f.at)
-		f.exact = true
+		f.exact = f.exact || f.at.compare(f.exactFrom) >= 0
 	}
 	return f.still()
 }

@@ -31,6 +31,11 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 		return origin{}, err
 	}
 	st.f.at = from.at
+	if from.at.isZero() {
+		if st.f.exactFrom, err = v.logEnd(st.side); err != nil {
+			return origin{}, err
+		}
+	}
 	if st.done.Position.IsZero() {
 		return from, st.checkColumns()
 	}

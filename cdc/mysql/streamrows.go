@@ -133,6 +133,9 @@ func (st *stream) query(q *query, text, database string) error {
 // concerned says whether a statement may have changed selected tables: it runs
 // in one of their databases, or names one of them.
 func (st *stream) concerned(text, database string) bool {
+	if id, ok := emptied(text, database); ok {
+		return st.s.selected[id] != nil
+	}
 	names := map[string]bool{}
 	for id := range st.s.selected {
 		if strings.EqualFold(id.Database, database) {
