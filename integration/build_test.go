@@ -18,7 +18,11 @@ var (
 
 	binaryOnce = sync.OnceValues(buildBinary)
 	kafkaOnce  = sync.OnceValues(func() (*servers.Cluster, error) {
-		return servers.StartKafka(filepath.Join(scratch, "kafka"), servers.ClusterOptions{})
+		c, err := servers.StartKafka(filepath.Join(scratch, "kafka"), servers.ClusterOptions{})
+		if err == nil {
+			atEnd(c.Close) // before its folder is removed
+		}
+		return c, err
 	})
 	registryOnce = sync.OnceValues(func() (string, error) {
 		url, p, err := servers.StartRegistry()
