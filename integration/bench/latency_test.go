@@ -79,7 +79,7 @@ func newRoad(b *testing.B, latency time.Duration) *road {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { r.pool.Close() })
-	r.sim = hubspottest.New(hubspottest.Options{Limits: hubspottest.Unlimited})
+	r.sim = hubspottest.New(hubspottest.Options{}) // with the limits of an account
 	const key = "a-key-for-the-benchmark"
 	sim, pages := serve(b, r.sim), serve(b, notifytest.New(key))
 	dir := b.TempDir()
@@ -182,7 +182,9 @@ func (r *road) measure(b *testing.B, n int) (readable, answered []time.Duration)
 		if i >= warm {
 			readable, answered = append(readable, read.Sub(committed)), append(answered, done.Sub(committed))
 		}
-		time.Sleep(time.Duration(i%23) * time.Millisecond) // out of step with every clock
+		// Out of step with every clock, and below the 19 calls a second that
+		// HubSpot takes: what is measured is the road, not the budget.
+		time.Sleep(time.Duration(60+i%23) * time.Millisecond)
 	}
 	return readable, answered
 }

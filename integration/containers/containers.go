@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strconv"
+	"sync"
 	"time"
 
 	"chartwire/integration/servers"
@@ -23,7 +25,8 @@ import (
 )
 
 // Chosen reports whether tests should use containers: CHARTWIRE_SERVERS says
-// `containers` or `local`; unsaid, whatever engine answers decides.
+// `containers` or `local`; unsaid, they do where an engine answers and the
+// images are here or can be pulled.
 func Chosen() bool {
 	switch os.Getenv("CHARTWIRE_SERVERS") {
 	case "containers":
@@ -31,16 +34,24 @@ func Chosen() bool {
 	case "local":
 		return false
 	}
-	defer func() { _ = recover() }() // the provider panics where no engine is
-	p, err := testcontainers.ProviderDocker.GetProvider()
-	if err != nil {
+	return usable()
+}
+
+var usable = sync.OnceValue(func() bool {
+	if !servers.Engine() {
 		return false
 	}
-	defer p.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	return p.Health(ctx) == nil
-}
+	for _, img := range []string{imageMariaDB(), imageMySQL(), imageKafka()} {
+		if exec.Command("docker", "image", "inspect", img).Run() != nil && exec.Command("docker", "pull", "-q", img).Run() != nil {
+			return false
+		}
+	}
+	return true
+})
+
+func imageMariaDB() string { return image("CHARTWIRE_IMAGE_MARIADB", "mariadb:11") }
+func imageMySQL() string   { return image("CHARTWIRE_IMAGE_MYSQL", "mysql:9") }
+func imageKafka() string   { return image("CHARTWIRE_IMAGE_KAFKA", "apache/kafka:4.1.1") }
 
 func image(env, def string) string {
 	if name := os.Getenv(env); name != "" {
@@ -57,13 +68,13 @@ type DB struct{ Addr, User, Password string }
 // MariaDB starts MariaDB for the test.
 func MariaDB(t servers.TB, args ...string) DB {
 	args = append([]string{"--gtid-strict-mode=ON"}, args...)
-	return database(t, image("CHARTWIRE_IMAGE_MARIADB", "mariadb:11"), "MARIADB_ROOT_PASSWORD", args)
+	return database(t, imageMariaDB(), "MARIADB_ROOT_PASSWORD", args)
 }
 
 // MySQL starts MySQL for the test.
 func MySQL(t servers.TB, args ...string) DB {
 	args = append([]string{"--gtid-mode=ON", "--enforce-gtid-consistency=ON"}, args...)
-	return database(t, image("CHARTWIRE_IMAGE_MYSQL", "mysql:9"), "MYSQL_ROOT_PASSWORD", args)
+	return database(t, imageMySQL(), "MYSQL_ROOT_PASSWORD", args)
 }
 
 func database(t servers.TB, img, passwordEnv string, args []string) DB {
@@ -87,7 +98,7 @@ func Kafka(t servers.TB) string {
 		t.Fatalf("finding a port: %v", err)
 	}
 	one := "1"
-	return run(t, image("CHARTWIRE_IMAGE_KAFKA", "apache/kafka:4.1.1"), 9092, map[string]string{
+	return run(t, imageKafka(), 9092, map[string]string{
 		"KAFKA_NODE_ID": one, "KAFKA_PROCESS_ROLES": "broker,controller",
 		"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,CONTROLLER://:9093",
 		"KAFKA_ADVERTISED_LISTENERS":                     "PLAINTEXT://127.0.0.1:" + strconv.Itoa(port),
