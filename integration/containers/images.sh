@@ -44,7 +44,7 @@ if ! have $mariadb; then
 set -eu
 [ -d /data/mysql ] || mariadb-install-db --no-defaults --datadir=/data --user=mysql --auth-root-authentication-method=normal >/dev/null
 printf "create user if not exists root@'%%' identified by '%s';\ngrant all on *.* to root@'%%' with grant option;\n" "$MARIADB_ROOT_PASSWORD" >/tmp/init.sql
-exec mariadbd --no-defaults --user=mysql --datadir=/data --socket=/tmp/s.sock --init-file=/tmp/init.sql --bind-address=0.0.0.0 "$@"
+exec mariadbd --no-defaults --user=mysql --datadir=/data --socket=/tmp/s.sock --init-file=/tmp/init.sql "--bind-address=*" "$@"
 ENTRY
 	chmod +x "$work/mariadb/entry"
 	pack "$work/mariadb" $mariadb '["/entry"]'
@@ -60,7 +60,7 @@ set -eu
 export LD_LIBRARY_PATH=/usr/lib/mysql/private
 [ -d /data/mysql ] || mysqld --no-defaults --user=mysql --datadir=/data --initialize-insecure --secure-file-priv=NULL 2>/dev/null
 printf "create user if not exists root@'%%' identified by '%s';\ngrant all on *.* to root@'%%' with grant option;\n" "$MYSQL_ROOT_PASSWORD" >/tmp/init.sql
-exec mysqld --no-defaults --user=mysql --datadir=/data --socket=/tmp/s.sock --init-file=/tmp/init.sql --bind-address=0.0.0.0 --secure-file-priv=NULL --mysqlx=OFF "$@"
+exec mysqld --no-defaults --user=mysql --datadir=/data --socket=/tmp/s.sock --init-file=/tmp/init.sql "--bind-address=*" --secure-file-priv=NULL --mysqlx=OFF "$@"
 ENTRY
 	chmod +x "$work/mysql/entry"
 	pack "$work/mysql" $mysql '["/entry"]'
