@@ -55,6 +55,17 @@ type Map struct {
 	Fingerprint string
 	Rules       []*Rule
 
+	// Nodes are the tables of a joined map's entity, the root first; nil for a
+	// map of one table.
+	Nodes []Node
+	// Settle is how long a joined entity has to be quiet before it is mapped,
+	// and Hold how long it waits for that at most.
+	Settle, Hold time.Duration
+	// While is the condition under which the map is at work; nil: always.
+	While *While
+	// Links says that the map's mutations carry links.
+	Links bool
+
 	plan *plan
 }
 
@@ -134,6 +145,12 @@ type Input struct {
 // Output is what became of an entity.
 type Output struct {
 	Presence Presence
+	// Record is the key of the entity's record now; empty when it has none. Only
+	// of joined maps.
+	Record string
+	// Old is what becomes of the record that the entity had, if its key is
+	// another now; it goes before Mutation. Only of joined maps.
+	Old *sinks.Mutation
 	// Mutation is nil when there is nothing to write.
 	Mutation *sinks.Mutation
 	// Once are indexes in Mutation.Properties of those to be written only the
@@ -143,6 +160,9 @@ type Output struct {
 	Changed int
 	// Refused are the properties that this row's values cannot give.
 	Refused []Refusal
+	// Flagged are oddities among the entity's rows that were decided by rule,
+	// such as the same pivot key twice. Only of joined maps.
+	Flagged []Flag
 	// Verdicts has one element for each of the map's rules, in order.
 	Verdicts []Verdict
 
@@ -153,6 +173,12 @@ type Output struct {
 type Refusal struct {
 	Property string
 	Why      string // such as "value is not among `values`"; never the value
+}
+
+// Flag is an oddity that is counted and holds nothing up.
+type Flag struct {
+	Alias string // of the rows
+	Why   string // such as "two rows hold one key"; never a value
 }
 
 // Verdict is a rule's condition for one entity.
