@@ -94,10 +94,18 @@ type Property struct {
 }
 
 // Link is one association of a record with another.
+//
+// In a mutation the links of one Name are all that there should be of it: what
+// is not listed is removed. A link that is Clear and leads nowhere (To.Key is
+// empty) says that there should be none; a name that is absent is left alone.
 type Link struct {
+	Name  string `json:"name,omitempty"` // of the link in its map
 	To    Record `json:"to"`
-	Label string `json:"label,omitempty"`
+	Label string `json:"label,omitempty"` // in people's words; the sink resolves it
 	State State  `json:"state"`
+	// ToID is the destination's own id of the far end. Only the links of a
+	// Write have it: a link is asked for once both ends are known.
+	ToID string `json:"-"`
 }
 
 // Origin is a row that a mutation came from: what makes a value traceable.

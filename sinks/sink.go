@@ -17,7 +17,11 @@ type Write struct {
 	Lane       Lane
 	Archive    bool
 	Properties []Property
-	Links      []Link
+	// Links make the write one of links alone: the record has an ID, each far
+	// end a ToID, and there are no properties. Of each far end named, the links
+	// that are Set are all that there should be; those that are Clear may be
+	// there, and should not.
+	Links []Link
 	// Create says that the record must hold its required properties: the
 	// shadow has not seen it yet.
 	Create bool
@@ -32,6 +36,10 @@ type Result struct {
 	// e-mail). Options and stages are in the words of the write: labels.
 	// Nil where the destination does not say.
 	Stored map[string]string
+	// Links are, by their place in the write, the links that were refused: nil
+	// for one that is as wanted now. Nil altogether if none was. Class
+	// "missing" says that the destination knows one of the two ids no more.
+	Links []*Rejected
 	// Err is nil when the write is done, or one of the kinds of errors.go.
 	Err error
 }
@@ -40,7 +48,8 @@ type Result struct {
 // sinktest.
 //
 // Deliver has one goroutine that calls Reserve and several that call Apply;
-// Apply is called concurrently, never for one record twice at a time.
+// Apply is called concurrently, but never with two writes of one record at a
+// time, except one of its properties beside one of its links.
 type Sink interface {
 	// Name is the sink's name in topics: "hubspot", "notify".
 	Name() string
@@ -53,6 +62,10 @@ type Sink interface {
 	// Batch is the largest number of writes of one object that Apply takes.
 	Batch(object string) int
 
+	// Links is the largest number of links that Apply takes at once, over all
+	// its writes; 0: the destination knows no links.
+	Links() int
+
 	// Reserve asks for room for one call in the lane, now. Zero grants and
 	// counts it; otherwise nothing is counted and asking again before the
 	// duration has passed is useless. It never blocks. A breaker that is open
@@ -60,9 +73,10 @@ type Sink interface {
 	Reserve(lane Lane, now time.Time) time.Duration
 
 	// Apply makes one call (or the few that one batch needs) for writes of one
-	// object and one lane, all of them with different records, at most
-	// Batch(object). It returns one Result per write, in their order. It
-	// honours ctx, and never takes longer than the sink's call timeout.
+	// object and one lane, all of them with different records: at most
+	// Batch(object) writes of properties, or writes of at most Links() links.
+	// It returns one Result per write, in their order. It honours ctx, and
+	// never takes longer than the sink's call timeout.
 	//
 	// A fault of the whole call is given as the Err of every Result:
 	// *Throttled and *Unavailable make Deliver send the same writes again,

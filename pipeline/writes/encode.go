@@ -27,7 +27,11 @@ func appendMutation(b []byte, m *sinks.Mutation) []byte {
 	b = closing(b, len(m.Properties))
 	for i := range m.Links {
 		l := &m.Links[i]
-		b = record(append(append(b, opening(i, `,"links":[`)...), `{"to":`...), &l.To)
+		b = append(append(b, opening(i, `,"links":[`)...), '{')
+		if l.Name != "" {
+			b = append(text(append(b, `"name":`...), l.Name), ',')
+		}
+		b = record(append(b, `"to":`...), &l.To)
 		b = optional(b, `,"label":`, l.Label)
 		b = append(text(append(b, `,"state":`...), string(l.State)), '}')
 	}

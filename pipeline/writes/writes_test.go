@@ -24,7 +24,7 @@ func TestMutationRoundTrip(t *testing.T) {
 		Record:  sinks.Record{Object: "contacts", Property: "patient_id", Key: "17"},
 		Version: 1 << 60, Lane: sinks.Safety, Due: at, Commit: at, Reason: "change", Existence: sinks.Present,
 		Properties: []sinks.Property{{Name: "a", State: sinks.Set, Value: "ä\x01", Lane: sinks.Routine, Changed: at, Backward: true, PHI: true}, {Name: "b", State: sinks.Clear, Lane: sinks.Safety}},
-		Links:      []sinks.Link{{To: sinks.Record{Object: "deals", Property: "k", Key: "1"}, Label: "l", State: sinks.Set}},
+		Links:      []sinks.Link{{Name: "order", To: sinks.Record{Object: "deals", Property: "k", Key: "1"}, Label: "l", State: sinks.Set}},
 		Origin:     []sinks.Origin{{Source: "s", Table: "d.t", Row: "17", Seq: 4, Position: "file:a:4"}},
 	}
 	r, err := writes.Record(topics, m)
@@ -66,7 +66,7 @@ func TestEncodingIsJSON(t *testing.T) {
 				Changed: at(), Backward: r.IntN(2) == 0, PHI: r.IntN(2) == 0})
 		}
 		for range r.IntN(3) {
-			m.Links = append(m.Links, sinks.Link{To: rec(), Label: some(), State: sinks.State(some())})
+			m.Links = append(m.Links, sinks.Link{Name: some(), To: rec(), Label: some(), State: sinks.State(some())})
 			m.Origin = append(m.Origin, sinks.Origin{Source: some(), Table: some(), Row: some(), Seq: -r.Int64(), Position: some()})
 		}
 		want, err := json.Marshal(m)

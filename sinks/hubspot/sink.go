@@ -91,6 +91,12 @@ func (s *Sink) Name() string { return "hubspot" }
 // Batch is HubSpot's limit, the same for all objects.
 func (s *Sink) Batch(string) int { return MaxBatch }
 
+// MaxLinks is the most associations that HubSpot takes in one call.
+const MaxLinks = 2000
+
+// Links is HubSpot's limit.
+func (s *Sink) Links() int { return MaxLinks }
+
 // Reserve asks the halt, the breakers and the limiter, in this order, and
 // counts one call if all agree.
 func (s *Sink) Reserve(lane sinks.Lane, now time.Time) time.Duration {

@@ -54,6 +54,9 @@ func (s *Sink) Name() string { return "notify" }
 // Batch is one: each page is a call of its own.
 func (s *Sink) Batch(string) int { return 1 }
 
+// Links is zero: a page is about a record, and linked with none.
+func (s *Sink) Links() int { return 0 }
+
 // Open halts if a rule names a route that is not configured, and takes up what
 // was still to be acknowledged. It sends nothing: receivers get pages only.
 func (s *Sink) Open(ctx context.Context) error {

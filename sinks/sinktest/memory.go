@@ -72,6 +72,9 @@ func (m *Memory) Batch(string) int {
 	return m.BatchSize
 }
 
+// Links returns 2,000.
+func (m *Memory) Links() int { return 2000 }
+
 // Open meets a FaultHalt; otherwise it succeeds.
 func (m *Memory) Open(ctx context.Context) error {
 	if f, ok := m.nextFault(FaultHalt); ok {
