@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
-	"chartwire/schemas/maps/generate"
+	"chartwire/integration/clinic"
 )
 
 // seed is what random tests draw from: CHARTWIRE_SEED to have a run again.
@@ -42,63 +42,14 @@ func number(t *testing.T, name string, def int) int {
 	return n
 }
 
-// differences compares what HubSpot and the pager hold with what the database
-// says they should: every contact and ticket there once, every page told.
-func (r *road) differences() (out []string) {
+// differences compares HubSpot and the pager with the database.
+func (r *road) differences() []string {
 	r.t.Helper()
-	want, err := generate.Contacts(r.pool, zone)
+	diff, err := clinic.Differences(r.pool, zone, r.sim, r.pager)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	got := map[string]map[string]string{}
-	for _, c := range r.sim.Records("contacts") {
-		key := c.Properties["open_medical_patient_id"]
-		if got[key] != nil {
-			out = append(out, fmt.Sprintf("contact %s is there twice", key))
-		}
-		got[key] = c.Properties
-	}
-	for _, line := range generate.Differences(want, got, 10) {
-		out = append(out, "contact "+line)
-	}
-	tickets, err := generate.Tickets(r.pool)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return append(out, r.ticketDifferences(tickets)...)
-}
-
-func (r *road) ticketDifferences(want map[string]bool) (out []string) {
-	have := map[string]bool{}
-	for _, k := range r.sim.Records("tickets") {
-		key := k.Properties["chartwire_ticket_key"]
-		if have[key] {
-			out = append(out, fmt.Sprintf("ticket %s is there twice", key))
-		}
-		have[key] = true
-		if !want[key] {
-			out = append(out, fmt.Sprintf("ticket %s should not be there", key))
-		}
-	}
-	critical := 0
-	for key := range want {
-		if !have[key] {
-			out = append(out, fmt.Sprintf("ticket %s is missing", key))
-		}
-		if strings.Contains(key, "/critical-result:") {
-			critical++
-		}
-	}
-	pages := map[string]int{}
-	for _, p := range r.pager.Pages() {
-		if pages[p.ID]++; pages[p.ID] == 2 {
-			out = append(out, fmt.Sprintf("page %s came on two ways", p.ID))
-		}
-	}
-	if len(pages) != critical {
-		out = append(out, fmt.Sprintf("%d critical results, %d pages", critical, len(pages)))
-	}
-	return out
+	return diff
 }
 
 // equal waits until there are no differences, and that it stays so for a while:
@@ -206,4 +157,4 @@ func replaceID(statement string, id int64) string {
 	return fmt.Sprintf("%sVALUES (%d,%s", head, id, rest)
 }
 
-func tableID(name string) cdc.TableID { return cdc.TableID{Database: clinic, Name: name} }
+func tableID(name string) cdc.TableID { return cdc.TableID{Database: clinic.Database, Name: name} }

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,16 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/integration/clinic"
 	"chartwire/integration/containers"
 	"chartwire/integration/servers"
-	"chartwire/schemas/maps"
 	"chartwire/schemas/maps/generate"
 	"chartwire/sinks/hubspot/hubspottest"
 	"chartwire/sinks/notify/notifytest"
 )
 
 const (
-	clinic     = "clinic" // the database
 	pageKey    = "key-for-signing-pages"
 	configName = "chartwire.yaml"
 )
@@ -90,41 +88,19 @@ func newRoad(t *testing.T, s site) *road {
 	if s.level == "" {
 		s.level = "info"
 	}
-	r.env = append(r.env, "KAFKA="+s.brokers, "OM_PASSWORD=chartwire-secret", "HUBSPOT_TOKEN="+hubspottest.DefaultToken, "NOTIFY_KEY="+pageKey)
+	r.env = append(r.env, "KAFKA="+s.brokers, "OM_PASSWORD="+clinic.ReaderPassword, "HUBSPOT_TOKEN="+hubspottest.DefaultToken, "NOTIFY_KEY="+pageKey)
 	r.brokers = s.brokers
 	var pager http.Handler = r.pager
 	if s.wrapPages != nil {
 		pager = s.wrapPages(pager)
 	}
 	pages := r.serve(pager)
-	text := fmt.Sprintf(configuration, r.name, s.kafka, sharedRegistry(t), r.addr, s.snapshot, r.simAt, pages, s.level)
-	r.configure(text)
+	r.configure(clinic.Config{Installation: r.name, Data: "data", // a relative folder: every process runs in one of its own
+		Kafka: s.kafka, Registry: sharedRegistry(t), Address: r.addr, Source: s.snapshot, HubSpot: r.simAt, HubSpotMore: ", timeout: 8s",
+		Pages: pages, Sections: "log: {level: " + s.level + "}\n"}.String())
 	t.Cleanup(r.close) // before what it needs is stopped
 	return r
 }
-
-// configuration is what a user would write. The data folder is relative: every
-// process runs in a folder of its own.
-const configuration = `installation: %[1]s
-data: data
-kafka: %[2]s
-registry: %[3]s
-sources:
-  om: {kind: om-aggregation, address: "%[4]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York%[5]s}
-  labs: {kind: labs, address: "%[4]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York%[5]s}
-sinks:
-  hubspot: {url: "%[6]s", token: "${HUBSPOT_TOKEN}", portal: 24117000, share: 90%%, timeout: 8s}
-  notify:
-    key: ${NOTIFY_KEY}
-    link: https://app.hubspot.com/contacts/24117000
-    routes:
-      default: {url: "%[7]s/page"}
-      critical-results: {url: "%[7]s/critical"}
-flows:
-  patients: {maps: [om-aggregation/contacts]}
-  labs: {maps: [labs/lab_results]}
-log: {level: %[8]s}
-`
 
 func (r *road) configure(text string) {
 	r.t.Helper()
@@ -168,25 +144,14 @@ func (r *road) setDatabase(s *site) {
 		t.Fatal(err)
 	}
 	defer bare.Close()
-	ddl := "create database clinic; use clinic;\n"
-	for _, pack := range []string{"om-aggregation", "labs"} {
-		text, err := maps.Files.ReadFile(pack + "/reference.sql")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ddl += string(text)
+	ddl, err := clinic.DDL(s.flavor.Name == "mariadb")
+	if err != nil {
+		t.Fatal(err)
 	}
-	// The least rights, as `chartwire check` prints them.
-	monitor := ""
-	if s.flavor.Name == "mariadb" {
-		monitor = ", binlog monitor"
-	}
-	ddl += "create user chartwire@'%' identified by 'chartwire-secret';\n" +
-		"grant replication slave, replication client" + monitor + " on *.* to chartwire@'%'; grant select on clinic.* to chartwire@'%';\n"
 	if _, err := bare.Exec(ddl); err != nil {
 		t.Fatal(err)
 	}
-	if r.pool, err = sql.Open("mysql", dsn(clinic)); err != nil {
+	if r.pool, err = sql.Open("mysql", dsn(clinic.Database)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.pool.Close() })
@@ -215,14 +180,12 @@ func (r *road) setHubSpot(s *site) {
 // serve serves a handler on a loopback port until the test ends.
 func (r *road) serve(h http.Handler) string {
 	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	url, stop, err := clinic.Serve(h)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = srv.Serve(l) }()
-	r.t.Cleanup(func() { srv.Close() })
-	return "http://" + l.Addr().String()
+	r.t.Cleanup(stop)
+	return url
 }
 
 func (r *road) exec(statement string) {

@@ -1,72 +1,19 @@
 package demo
 
 import (
-	"context"
-	"fmt"
 	"strings"
 
-	"chartwire/schemas/maps/generate"
+	"chartwire/integration/clinic"
 )
 
 // differences compares HubSpot's records with what the database says.
-func (d *demo) differences(context.Context) ([]string, error) {
-	want, err := generate.Contacts(d.pool, d.zone)
-	if err != nil {
-		return nil, err
-	}
-	got := map[string]map[string]string{}
-	var out []string
-	for _, r := range d.sim.Records("contacts") {
-		key := r.Properties["open_medical_patient_id"]
-		if _, twice := got[key]; twice {
-			out = append(out, fmt.Sprintf("contact %s is there twice", key))
-		}
-		got[key] = r.Properties
-	}
-	for _, line := range generate.Differences(want, got, 20) {
-		out = append(out, "contact "+line)
-	}
-	tickets, err := generate.Tickets(d.pool)
-	if err != nil {
-		return nil, err
-	}
-	return append(out, d.ticketDifferences(tickets)...), nil
-}
-
-func (d *demo) ticketDifferences(want map[string]bool) (out []string) {
-	have := map[string]bool{}
-	for _, r := range d.sim.Records("tickets") {
-		key := r.Properties["chartwire_ticket_key"]
-		if have[key] {
-			out = append(out, fmt.Sprintf("ticket %s is there twice", key))
-		}
-		have[key] = true
-		if !want[key] {
-			out = append(out, fmt.Sprintf("ticket %s should not be there", key))
-		}
-	}
-	pages := map[string]int{}
-	for _, p := range d.pager.Pages() {
-		pages[p.ID]++
-	}
-	critical := 0
-	for key := range want {
-		if !have[key] {
-			out = append(out, fmt.Sprintf("ticket %s is missing", key))
-		}
-		if strings.Contains(key, "/critical-result:") {
-			critical++
-		}
-	}
-	if len(pages) != critical {
-		out = append(out, fmt.Sprintf("%d critical results, %d pages", critical, len(pages)))
-	}
-	return out
+func (d *demo) differences() ([]string, error) {
+	return clinic.Differences(d.pool, d.zone, d.sim, d.pager)
 }
 
 // compare says whether everything came out equal.
-func (d *demo) compare(ctx context.Context) error {
-	diff, err := d.differences(ctx)
+func (d *demo) compare() error {
+	diff, err := d.differences()
 	if err != nil {
 		return err
 	}
@@ -111,5 +58,5 @@ Try, in another terminal:
   %[6]s status --address %[2]s
   %[6]s dlq list -c %[7]s
   mariadb -h 127.0.0.1 -P %[3]d -u test -ptest-secret %[4]s -e "update omaggregation set City='Athens' where PatNum=1"`,
-		d.simURL, addr, d.db.Port, database, strings.Join(d.env, " "), d.Binary, d.config)
+		d.simURL, addr, d.db.Port, clinic.Database, strings.Join(d.env, " "), d.Binary, d.config)
 }

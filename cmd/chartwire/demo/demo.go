@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"chartwire/integration/clinic"
 	"chartwire/schemas/maps/generate"
 )
 
@@ -75,7 +76,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.play(ctx); err != nil {
 		return err
 	}
-	err = d.compare(ctx)
+	err = d.compare()
 	d.summary(err)
 	if o.Keep && ctx.Err() == nil {
 		d.explore()
@@ -101,7 +102,7 @@ func (d *demo) play(ctx context.Context) error {
 	d.board.say("   %d contacts after %s. Old critical results told nobody: %d tickets, %d pages.", len(d.sim.Records("contacts")),
 		d.since(), d.safetyTickets(), len(d.pager.Pages()))
 
-	if err := d.db.Exec("use " + database + "; " + generate.Watch); err != nil {
+	if err := d.db.Exec("use " + clinic.Database + "; " + generate.Watch); err != nil {
 		return err
 	}
 	d.board.say("\n2. The tables change for %s, as on a busy day.", d.Live)
@@ -180,7 +181,7 @@ func (d *demo) critical(ctx context.Context) error {
 func (d *demo) settle(ctx context.Context) error {
 	deadline := time.Now().Add(60 * time.Second)
 	for ctx.Err() == nil {
-		diff, err := d.differences(ctx)
+		diff, err := d.differences()
 		if err != nil {
 			return err
 		}

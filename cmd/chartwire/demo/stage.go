@@ -4,15 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"chartwire/integration/clinic"
 	"chartwire/integration/servers"
-	"chartwire/schemas/maps"
 	"chartwire/schemas/maps/generate"
 	"chartwire/sinks/hubspot/hubspottest"
 	"chartwire/sinks/notify/notifytest"
@@ -36,11 +35,7 @@ type stage struct {
 	stops []func()
 }
 
-const (
-	database = "clinic"
-	pageKey  = "demo-key-for-signing-pages"
-	reader   = "chartwire"
-)
+const pageKey = "demo-key-for-signing-pages"
 
 // set builds the stage and starts Chartwire on it.
 func (d *demo) set(ctx context.Context, dir string) (*stage, error) {
@@ -88,21 +83,14 @@ func (d *demo) setDatabase(_ context.Context, s *stage) error {
 	}
 	s.db = db
 	s.onStrike(db.Close)
-	ddl := "create database " + database + "; use " + database + ";\n"
-	for _, pack := range []string{"om-aggregation", "labs"} {
-		text, err := maps.Files.ReadFile(pack + "/reference.sql")
-		if err != nil {
-			return err
-		}
-		ddl += string(text)
+	ddl, err := clinic.DDL(true)
+	if err != nil {
+		return err
 	}
-	// The least rights, as `chartwire check` prints them.
-	ddl += fmt.Sprintf(` create user %[1]s@'%%' identified by '%[1]s-secret';
-grant replication slave, replication client, binlog monitor on *.* to %[1]s@'%%'; grant select on %[2]s.* to %[1]s@'%%';`, reader, database)
 	if err := db.Exec(ddl); err != nil {
 		return err
 	}
-	if s.pool, err = db.Open(database); err != nil {
+	if s.pool, err = db.Open(clinic.Database); err != nil {
 		return err
 	}
 	s.onStrike(func() { _ = s.pool.Close() })
@@ -119,59 +107,37 @@ grant replication slave, replication client, binlog monitor on *.* to %[1]s@'%%'
 	return err
 }
 
-func (d *demo) setHubSpot(ctx context.Context, s *stage) error {
+func (d *demo) setHubSpot(_ context.Context, s *stage) error {
 	s.sim = hubspottest.New(hubspottest.Options{Seed: d.Seed, Control: true, Latency: hubspottest.Latency{Fixed: 30 * time.Millisecond, Tail: 15 * time.Millisecond}})
-	url, err := s.listen(ctx, s.sim)
+	url, err := s.listen(s.sim)
 	if err != nil {
 		return err
 	}
 	s.simURL = url
 	s.pager = notifytest.New(pageKey)
-	pages, err := s.listen(ctx, s.pager)
+	pages, err := s.listen(s.pager)
 	if err != nil {
 		return err
 	}
 	s.config = filepath.Join(s.dir, "chartwire.yaml")
-	s.env = []string{"OM_PASSWORD=" + reader + "-secret", "HUBSPOT_TOKEN=" + hubspottest.DefaultToken, "NOTIFY_KEY=" + pageKey}
+	s.env = []string{"OM_PASSWORD=" + clinic.ReaderPassword, "HUBSPOT_TOKEN=" + hubspottest.DefaultToken, "NOTIFY_KEY=" + pageKey}
 	port, err := servers.Port()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(s.config, []byte(fmt.Sprintf(configuration, filepath.Join(s.dir, "data"), s.db.Addr, url, pages, port)), 0o600)
+	// What a user would write; the demo leaves it for reading.
+	text := clinic.Config{Installation: "demo", Data: filepath.Join(s.dir, "data"), Kafka: "embedded", Registry: "embedded", Address: s.db.Addr,
+		HubSpot: url, Pages: pages, Sections: fmt.Sprintf("http: {address: \"127.0.0.1:%d\"}\n", port)}.String()
+	return os.WriteFile(s.config, []byte(text), 0o600)
 }
 
-// configuration is what a user would write; the demo leaves it for reading.
-const configuration = `installation: demo
-data: %[1]s
-kafka: embedded
-registry: embedded
-sources:
-  om: {kind: om-aggregation, address: "%[2]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York}
-  labs: {kind: labs, address: "%[2]s", database: clinic, user: chartwire, password: "${OM_PASSWORD}", zone: America/New_York}
-sinks:
-  hubspot: {url: "%[3]s", token: "${HUBSPOT_TOKEN}", portal: 24117000, share: 90%%}
-  notify:
-    key: ${NOTIFY_KEY}
-    link: https://app.hubspot.com/contacts/24117000
-    routes:
-      default: {url: "%[4]s/page"}
-      critical-results: {url: "%[4]s/critical"}
-flows:
-  patients: {maps: [om-aggregation/contacts]}
-  labs: {maps: [labs/lab_results]}
-http: {address: "127.0.0.1:%[5]d"}
-`
-
-// listen serves a handler on a loopback port until the stage is struck.
-func (s *stage) listen(_ context.Context, h http.Handler) (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// listen serves a handler until the stage is struck.
+func (s *stage) listen(h http.Handler) (string, error) {
+	url, stop, err := clinic.Serve(h)
+	if err == nil {
+		s.onStrike(stop)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = srv.Serve(l) }()
-	s.onStrike(func() { _ = srv.Close() })
-	return "http://" + l.Addr().String(), nil
+	return url, err
 }
 
 func (d *demo) setKafka(ctx context.Context, s *stage) error {
