@@ -55,19 +55,14 @@ func New(cfg Config) (*Sink, error) {
 		paths:   pathsOf(cfg.APIVersion),
 		secret:  &secret{source: cfg.Token},
 		limiter: newLimiter(&cfg),
-		metrics: newMetrics(),
 		needs:   slices.Clone(cfg.Needs),
 	}
 	s.breakers = newBreakers(func(k kind, g group, to gobreaker.State) {
 		s.metrics.breaker.WithLabelValues(string(k), groupNames[g]).Set(float64(to))
 		s.cfg.Log.Warn("circuit breaker changed", "call", string(k), "lanes", groupNames[g], "state", to.String())
 	})
-	if cfg.Metrics != nil {
-		if err := s.metrics.register(cfg.Metrics, s); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	s.metrics = newMetrics(s)
+	return s, s.metrics.Register(cfg.Metrics)
 }
 
 // Require replaces what the maps need; Open compares it with the account.

@@ -36,7 +36,7 @@ func (s *Sink) post(ctx context.Context, name string, r Route, p *Page, key stri
 	}
 	start := time.Now()
 	status, got, err := s.exchange(ctx, http.MethodPost, r.URL, p.ID, key, body)
-	s.metrics.called(name, status, time.Since(start))
+	s.metrics.calls.Done(status, time.Since(start), name)
 	return got, err
 }
 

@@ -32,13 +32,9 @@ func New(cfg Config) (*Sink, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Sink{cfg: cfg, http: outcall.NewClient(cfg.Transport, cfg.MaxInFlight), metrics: newMetrics(), waiting: newWaiting()}
-	if cfg.Metrics != nil {
-		if err := s.metrics.register(cfg.Metrics, s); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	s := &Sink{cfg: cfg, http: outcall.NewClient(cfg.Transport, cfg.MaxInFlight), waiting: newWaiting()}
+	s.metrics = newMetrics(s)
+	return s, s.metrics.Register(cfg.Metrics)
 }
 
 // Require replaces the routes that the rules name.
