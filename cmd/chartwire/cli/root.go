@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -16,7 +15,6 @@ import (
 	"chartwire/cmd/chartwire/explain"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // app is what all commands share.
@@ -122,18 +120,6 @@ func (a *app) config() (*config.Config, error) {
 		return nil, fmt.Errorf("%w\nWrite one (deploy/chartwire.example.yaml is a start), or name it: --config FILE", err)
 	}
 	return c, err
-}
-
-// logger makes the log: text on a terminal, JSON elsewhere.
-func (a *app) logger(c config.Log) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.Level)) // checked with the configuration
-	opts := &slog.HandlerOptions{Level: level}
-	f, isFile := a.err.(*os.File)
-	if c.Format == "json" || c.Format == "" && !(isFile && term.IsTerminal(int(f.Fd()))) {
-		return slog.New(slog.NewJSONHandler(a.err, opts))
-	}
-	return slog.New(slog.NewTextHandler(a.err, opts))
 }
 
 func (a *app) explainCommand() *cobra.Command {
