@@ -204,7 +204,7 @@ func (b *builder) flow(name string) (*stage, error) {
 	m, err := pipeline.NewMap(pipeline.MapOptions{
 		Flow: name, Connection: b.kafka, Topics: b.topics, Schema: b.registry.Schema, Program: b.programs[name],
 		Dir: filepath.Join(b.cfg.Data, "map", name), Fingerprint: b.cfg.Fingerprint(), Window: b.cfg.Kafka.Replay,
-		Log: b.log, Metrics: b.metrics,
+		Quiet: b.cfg.Flows[name].Quiet, Log: b.log, Metrics: b.metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -29,11 +29,7 @@ func (c *Config) check(d *decoder) {
 		d.bad("flows", "name at least one flow, such as `patients: {maps: [om-aggregation/contacts]}`")
 	}
 	for _, name := range sortedKeys(c.Flows) {
-		if at := "flows." + name; !nameForm.MatchString(name) {
-			d.bad(at, "the name must be lower-case letters, digits and dashes")
-		} else if len(c.Flows[name].Maps) == 0 {
-			d.bad(at+".maps", "name at least one map, such as [om-aggregation/contacts]")
-		}
+		c.checkFlow(d, name)
 	}
 	if _, _, err := net.SplitHostPort(c.HTTP.Address); err != nil {
 		d.bad("http.address", "must be host:port, such as 127.0.0.1:9464")
@@ -126,6 +122,20 @@ func (c *Config) checkSource(d *decoder, name string) {
 	}
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
+	}
+}
+
+func (c *Config) checkFlow(d *decoder, name string) {
+	f, at := c.Flows[name], "flows."+name
+	if !nameForm.MatchString(name) {
+		d.bad(at, "the name must be lower-case letters, digits and dashes")
+		return
+	}
+	if len(f.Maps) == 0 && !d.failed(at+".maps") {
+		d.bad(at+".maps", "name at least one map, such as [om-aggregation/contacts]")
+	}
+	if f.Quiet < time.Second && d.said(at+".quiet") && !d.failed(at+".quiet") {
+		d.bad(at+".quiet", "must be at least 1s; left out, it is 1h")
 	}
 }
 

@@ -149,6 +149,9 @@ type NotifyRoute struct {
 // Flow is a set of maps over sources that are mapped together.
 type Flow struct {
 	Maps []string `yaml:"maps"`
+	// Quiet is how long the refill of a table after a gap must have been
+	// complete before the rows that did not come again count as deleted.
+	Quiet time.Duration `yaml:"quiet"`
 }
 
 // HTTP is where metrics, health and status are served.

@@ -34,7 +34,7 @@ sinks:
       default: {url: "https://pager.example/chartwire", second: lead, after: 5m}
       lead: {url: "https://pager.example/lead"}
 flows:
-  patients: {maps: [om-aggregation/contacts]}
+  patients: {maps: [om-aggregation/contacts], quiet: 90m}
 `
 
 func env(name string) (string, bool) {
@@ -49,7 +49,8 @@ func TestParse(t *testing.T) {
 	}
 	om := c.Sources["om"]
 	if om.Password.Reveal() != "o" || om.Zone.String() != "America/New_York" || c.Kafka.Replay != 30*24*time.Hour ||
-		c.Sinks.HubSpot.Share != 0.6 || c.Sinks.Notify.Routes["default"].After != 5*time.Minute || c.Kafka.Brokers[1] != "k2:9093" {
+		c.Sinks.HubSpot.Share != 0.6 || c.Sinks.Notify.Routes["default"].After != 5*time.Minute || c.Kafka.Brokers[1] != "k2:9093" ||
+		c.Flows["patients"].Quiet != 90*time.Minute {
 		t.Fatalf("got %+v", c)
 	}
 	if c.Kafka.Embedded || c.Registry.Embedded || c.Registry.URL != "https://registry.example" {
@@ -95,7 +96,9 @@ func TestProblems(t *testing.T) {
 	f("second: lead", "second: leed", `c.yaml:23: sinks.notify.routes.default.second: there is no route "leed"`)
 	f("portal: 4711, ", "", "c.yaml:19: sinks.hubspot.portal: is missing")
 	f("SCRAM-SHA-512", "SCRAM", "c.yaml:6: kafka.sasl.mechanism: must be")
-	f("  patients: {maps: [om-aggregation/contacts]}\n", "  patients: {maps: []}\n", "c.yaml:26: flows.patients.maps: name at least one map")
+	f("90m", "0s", "c.yaml:26: flows.patients.quiet: must be at least 1s")
+	f("90m", "90", `c.yaml:26: flows.patients.quiet: "90" is not a length of time`)
+	f("  patients: {maps: [om-aggregation/contacts], quiet: 90m}\n", "  patients: {maps: []}\n", "c.yaml:26: flows.patients.maps: name at least one map")
 	f("installation: clinic-a", "installation: Clinic A", "c.yaml:1: installation: must be a short name")
 	f("sinks:\n", "sinks:\n  hubspot: {}\n", "sinks.hubspot: stands here a second time", "sinks.hubspot.token: is missing", "sinks.hubspot.portal: is missing")
 	f("kind: om-aggregation\n", "kind: [a]\n", "c.yaml:12: sources.om.kind: must be a single value")
