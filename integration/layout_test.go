@@ -25,10 +25,11 @@ var allowed = map[string][]string{
 	"sinks/hubspot":       {"cdc", "sinks", "sinks/outcall", "schemas/hubspot"},
 	"sinks/notify":        {"cdc", "sinks", "sinks/outcall"},
 	"pipeline":            {"cdc", "schemas/...", "sinks"},
-	"cmd":                 {"cdc/...", "schemas/...", "sinks/...", "pipeline/...", "integration/servers", "integration/clinic"},
+	"cmd":                 {"cdc/...", "schemas/...", "sinks/...", "pipeline/...", "integration/servers", "integration/clinic", "integration/shop"},
 	"integration":         {"cdc/...", "schemas/...", "sinks/...", "pipeline/...", "cmd/..."},
 	"integration/servers": {},
 	"integration/clinic":  {"schemas/...", "sinks/..."},
+	"integration/shop":    {},
 }
 
 // outside says which third-party modules have one place to be imported.
