@@ -45,7 +45,7 @@ func TestOpenSaysEverythingAtOnce(t *testing.T) {
 		Properties: []hubspot.NeedProperty{{Name: "hs_pipeline"}, {Name: "hs_pipeline_stage"}},
 		Pipelines:  []hubspot.NeedPipeline{{Label: "Moon"}, {Label: "support pipeline", Stages: []string{"New", "Orbit"}}},
 	}, {
-		Map: "bad/deals", Object: "deals", Unique: "woocommerce_order_id",
+		Map: "bad/visits", Object: "appointments", Unique: "open_medical_appointment_id",
 	}}
 	err := mustNew(t, cfg).Open(t.Context())
 	wantHalt(t, err, "hubspot-schema-mismatch")
@@ -62,7 +62,7 @@ func TestOpenSaysEverythingAtOnce(t *testing.T) {
 		`bad/tickets: tickets.hs_pipeline: no pipeline "Moon"; there are: Support Pipeline`,
 		`bad/tickets: tickets.hs_pipeline_stage: pipeline "support pipeline" lacks the stages Orbit`,
 		"bad/tickets: tickets.subject: HubSpot creates no record without it",
-		"bad/deals: deals: the account does not have this object",
+		"bad/visits: appointments: the account does not have this object",
 		"13 problems",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -1,6 +1,7 @@
 package hubspottest
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 const (
 	maxLinks     = 2000 // inputs of a batch that makes or ends associations
 	maxLinkReads = 1000
+	linkPage     = 500 // associations of one record in one answer
 )
 
 type recordRef struct {
@@ -40,8 +42,8 @@ func (s *Server) serveAssociations(q *request) any {
 		return unknownObject(rest[1:])
 	}
 	switch verb := strings.Join(rest[2:], "/"); {
-	case verb == "labels":
-		return s.labels(q, a, b)
+	case rest[2] == "labels":
+		return s.labels(q, a, b, rest[3:])
 	case q.Method != http.MethodPost:
 		return methodNotAllowed()
 	case verb == "batch/associate/default":
@@ -58,60 +60,16 @@ func (s *Server) serveAssociations(q *request) any {
 	return notFound()
 }
 
-// labels lists the kinds of associations, or makes one with a label.
-func (s *Server) labels(q *request, a, b *object) any {
-	show := func(list []linkType) any {
-		results := []map[string]any{}
-		for _, t := range list {
-			m := map[string]any{"category": t.category, "typeId": t.id, "label": nil}
-			if t.label != "" {
-				m["label"] = t.label
-			}
-			results = append(results, m)
-		}
-		return map[string]any{"results": results}
-	}
-	switch q.Method {
-	case http.MethodGet:
-		return show(s.portal.linkTypes(a, b))
-	case http.MethodPost:
-		var in struct {
-			Label        string `json:"label"`
-			Name         string `json:"name"`
-			InverseLabel string `json:"inverseLabel"`
-		}
-		if err := q.decode(&in); err != nil {
-			return err
-		}
-		if in.Label == "" || in.Name == "" {
-			return missingFields("label", "name")
-		}
-		for _, t := range s.portal.linkTypes(a, b) {
-			if strings.EqualFold(t.label, in.Label) {
-				return refuse(http.StatusConflict, "CONFLICT", "An association label named '%s' already exists.", in.Label)
-			}
-		}
-		id := len(s.portal.links) + 1
-		made := []linkType{{"USER_DEFINED", id, in.Label, a.name, b.name, id}}
-		if a != b || in.InverseLabel != "" {
-			inverse := in.InverseLabel
-			if inverse == "" {
-				inverse = in.Label
-			}
-			made[0].inverse = id + 1
-			made = append(made, linkType{"USER_DEFINED", id + 1, inverse, b.name, a.name, id})
-		}
-		s.portal.links = append(s.portal.links, made...)
-		return show(made)
-	}
-	return methodNotAllowed()
-}
-
 // ends finds the two records of an association; what is missing becomes an
 // error of its own.
 func ends(a, b *object, from, to string) (x, y *record, _ *apiError) {
 	x, y = a.find(from), b.find(to)
-	if x != nil && !x.archived && y != nil && !y.archived {
+	switch {
+	case x == nil || x.archived || y == nil || y.archived:
+	case x == y:
+		return nil, nil, badRequest("Cannot associate %s %s with itself", strings.ToLower(a.title), from).
+			with("fromObjectId", from).with("toObjectId", to)
+	default:
 		return x, y, nil
 	}
 	e := refuse(http.StatusNotFound, "OBJECT_NOT_FOUND", "One or more of the objects to associate do not exist").
@@ -160,12 +118,12 @@ func (s *Server) batchConnect(q *request, a, b *object, standard bool) any {
 	results, errs := []map[string]any{}, []*apiError{}
 	for i, in := range body.Inputs {
 		from, to, err := ends(a, b, in.From.ID, in.To.ID)
+		if err == nil {
+			err = s.link(a, from, b, to, types[i])
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
-		}
-		for _, t := range types[i] {
-			connect(a, from, b, to, t)
 		}
 		results = append(results, connected(a, b, from, to, types[i], standard)...)
 	}
@@ -175,6 +133,24 @@ func (s *Server) batchConnect(q *request, a, b *object, standard bool) any {
 	}
 	q.call.Failed = len(errs)
 	return linkAnswer(q, status, results, errs)
+}
+
+// link makes an association of two records that are there, if both have room.
+func (s *Server) link(a *object, from *record, b *object, to *record, types []linkType) *apiError {
+	full := func(o *object, r *record, other *object, limit int) *apiError {
+		e := badRequest("%s %d has reached the limit of %d associations with %s", o.title, r.id, limit, other.name).
+			with("fromObjectId", from.text10()).with("toObjectId", to.text10())
+		e.SubCategory = "crm.associations.LIMIT_EXCEEDED"
+		return e
+	}
+	if limit, ok := s.mayConnect(a, from, b, to); !ok {
+		return full(a, from, b, limit)
+	}
+	if limit, ok := s.mayConnect(b, to, a, from); !ok {
+		return full(b, to, a, limit)
+	}
+	s.portal.connect(a, from, b, to, types)
+	return nil
 }
 
 // connected is what the answer says of one association: both directions for
@@ -200,11 +176,18 @@ func (r *record) text10() string { return strconv.FormatInt(r.id, 10) }
 // specs resolves the types of one input; none is the one without a label.
 func (s *Server) specs(a, b *object, list []linkSpec) ([]linkType, *apiError) {
 	if len(list) == 0 {
-		list = []linkSpec{{}}
+		t, ok := s.portal.plainLink(a, b)
+		if !ok {
+			return nil, badRequest("No association type exists from %s to %s", a.typeID, b.typeID)
+		}
+		return []linkType{t}, nil
 	}
 	var types []linkType
 	for _, spec := range list {
-		t, ok := s.portal.linkType(a, b, spec.Category, spec.TypeID)
+		if spec.Category == "" || spec.TypeID == 0 {
+			return nil, missingFields("associationCategory", "associationTypeId")
+		}
+		t, ok := s.portal.linkType(a, b, linkID{spec.Category, spec.TypeID})
 		if !ok {
 			return nil, badRequest("Invalid association type: %s %d does not associate %s with %s", spec.Category, spec.TypeID, a.typeID, b.typeID)
 		}
@@ -241,8 +224,13 @@ func (s *Server) batchLinks(q *request, a, b *object) any {
 	for _, in := range body.Inputs {
 		r := a.find(in.ID)
 		var to []map[string]any
+		var next map[string]any
 		if r != nil && !r.archived {
-			to = s.linkList(a, r, b)
+			after, err := cursor(in.After)
+			if err != nil {
+				return err
+			}
+			to, next = s.linkList(a, r, b, after, linkPage)
 		}
 		if to == nil {
 			e := refuse(http.StatusNotFound, "OBJECT_NOT_FOUND", "No %s is associated with %s %s.", strings.ToLower(b.title), strings.ToLower(a.title), in.ID).
@@ -251,29 +239,49 @@ func (s *Server) batchLinks(q *request, a, b *object) any {
 			errs = append(errs, e)
 			continue
 		}
-		results = append(results, map[string]any{"from": recordRef{in.ID}, "to": to})
+		m := map[string]any{"from": recordRef{in.ID}, "to": to}
+		if next != nil {
+			m["paging"] = next
+		}
+		results = append(results, m)
 	}
 	s.shuffle(results)
+	q.call.Failed = len(errs)
 	return linkAnswer(q, http.StatusOK, results, errs)
 }
 
-// linkList is a record's associations with one object as the API shows them.
-func (s *Server) linkList(a *object, r *record, b *object) []map[string]any {
-	var list []map[string]any
+// cursor reads the place where a page begins, the start for "".
+func cursor(after string) (int64, *apiError) {
+	if after == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(after, 10, 64)
+	if err != nil {
+		return 0, badRequest("Invalid paging cursor: %s", after)
+	}
+	return n, nil
+}
+
+// linkList is one page of a record's associations with one object as the API
+// shows them, and where the next page begins.
+func (s *Server) linkList(a *object, r *record, b *object, after int64, limit int) (list []map[string]any, paging map[string]any) {
+	types := s.portal.linkTypes(a, b)
 	for _, other := range r.linked(b) {
+		if other.id <= after {
+			continue
+		}
+		if len(list) == limit {
+			return list, map[string]any{"next": map[string]string{"after": fmt.Sprint(list[limit-1]["toObjectId"])}}
+		}
 		kinds := []map[string]any{}
-		for _, t := range s.portal.linkTypes(a, b) {
-			if r.links[other.id].types[t.id] {
-				m := map[string]any{"category": t.category, "typeId": t.id, "label": nil}
-				if t.label != "" {
-					m["label"] = t.label
-				}
-				kinds = append(kinds, m)
+		for _, t := range types {
+			if l := r.links[other.id]; l != nil && l.types[t.linkID] {
+				kinds = append(kinds, t.show())
 			}
 		}
 		list = append(list, map[string]any{"toObjectId": other.id, "associationTypes": kinds})
 	}
-	return list
+	return list, nil
 }
 
 // gone is the answer of what ends associations: older versions say nothing.
@@ -301,7 +309,7 @@ func (s *Server) batchDisconnect(q *request, a, b *object) any {
 	for _, in := range body.Inputs {
 		for _, to := range in.To {
 			if x, y, err := ends(a, b, in.From.ID, to.ID); err == nil {
-				disconnect(x, y, nil)
+				disconnect(x, y)
 			}
 		}
 	}
@@ -324,13 +332,16 @@ func (s *Server) batchUnlabel(q *request, a, b *object) any {
 		return err
 	}
 	for _, in := range body.Inputs {
+		if len(in.Types) == 0 {
+			return missingFields("types")
+		}
 		types, err := s.specs(a, b, in.Types)
 		if err != nil {
 			return err
 		}
 		if x, y, err := ends(a, b, in.From.ID, in.To.ID); err == nil {
 			for _, t := range types {
-				disconnect(x, y, &t)
+				unlabel(x, y, t)
 			}
 		}
 	}

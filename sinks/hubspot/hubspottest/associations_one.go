@@ -25,7 +25,7 @@ func (s *Server) recordLinks(q *request, a *object, rest []string) any {
 		if r == nil || r.archived {
 			return notFound()
 		}
-		return map[string]any{"results": append([]map[string]any{}, s.linkList(a, r, b)...)}
+		return s.listLinks(q, a, r, b)
 	}
 	if len(rest) != 5 {
 		return notFound()
@@ -34,7 +34,7 @@ func (s *Server) recordLinks(q *request, a *object, rest []string) any {
 	switch {
 	case q.Method == http.MethodDelete && !standard:
 		if err == nil {
-			disconnect(from, to, nil)
+			disconnect(from, to)
 		}
 		return answer{status: http.StatusNoContent}
 	case q.Method == http.MethodPut && err != nil:
@@ -45,42 +45,72 @@ func (s *Server) recordLinks(q *request, a *object, rest []string) any {
 			if err := q.decode(&list); err != nil {
 				return err
 			}
+			if len(list) == 0 {
+				return missingFields("associationCategory", "associationTypeId")
+			}
 		}
 		types, err := s.specs(a, b, list)
 		if err != nil {
 			return err
 		}
-		for _, t := range types {
-			connect(a, from, b, to, t)
+		if err := s.link(a, from, b, to, types); err != nil {
+			return err
 		}
 		return linkAnswer(q, http.StatusOK, connected(a, b, from, to, types, standard), nil)
 	}
 	return methodNotAllowed()
 }
 
-// inline checks the associations of a create: their ends must exist, and their
-// types say which object they are of.
+// listLinks pages through one record's associations with one object.
+func (s *Server) listLinks(q *request, a *object, r *record, b *object) any {
+	query := q.URL.Query()
+	limit, err := pageSize(query.Get("limit"), linkPage, linkPage)
+	if err != nil {
+		return err
+	}
+	after, err := cursor(query.Get("after"))
+	if err != nil {
+		return err
+	}
+	list, paging := s.linkList(a, r, b, after, limit)
+	body := map[string]any{"results": append([]map[string]any{}, list...)}
+	if paging != nil {
+		body["paging"] = paging
+	}
+	return body
+}
+
+// inline checks the associations of a create: their ends must exist, their
+// types say which object they are of, and there must be room for them.
 func (s *Server) inline(a *object, list []inlineLink) ([]func(*record), *apiError) {
 	var todo []func(*record)
 	for _, in := range list {
 		if len(in.Types) == 0 {
 			return nil, missingFields("types")
 		}
+		var b *object
+		var types []linkType
 		for _, spec := range in.Types {
 			i := slices.IndexFunc(s.portal.links, func(t linkType) bool {
-				return t.from == a.name && t.category == spec.Category && t.id == spec.TypeID
+				return t.from == a.name && t.linkID == linkID{spec.Category, spec.TypeID}
 			})
 			if i < 0 {
 				return nil, badRequest("Invalid association type: %s %d", spec.Category, spec.TypeID)
 			}
 			t := s.portal.links[i]
-			b := s.portal.byName[t.to]
-			to := b.find(in.To.ID)
-			if to == nil || to.archived {
-				return nil, badRequest("No %s with ID %s exists", t.to, in.To.ID)
+			if b != nil && b.name != t.to {
+				return nil, badRequest("The association types of %s are of different objects", in.To.ID)
 			}
-			todo = append(todo, func(r *record) { connect(a, r, b, to, t) })
+			b, types = s.portal.byName[t.to], append(types, t)
 		}
+		to := b.find(in.To.ID)
+		if to == nil || to.archived {
+			return nil, badRequest("No %s with ID %s exists", b.name, in.To.ID)
+		}
+		if limit, ok := s.mayConnect(b, to, a, &record{}); !ok {
+			return nil, badRequest("%s %d has reached the limit of %d associations with %s", b.title, to.id, limit, a.name)
+		}
+		todo = append(todo, func(r *record) { s.portal.connect(a, r, b, to, types) })
 	}
 	return todo, nil
 }

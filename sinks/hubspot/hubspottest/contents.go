@@ -30,8 +30,15 @@ type Record struct {
 type Link struct {
 	Object string
 	ID     string
-	Types  []int // association type ids, in the direction away from the record
-	Writes int   // requests that made it: more than one were not needed
+	Types  []LinkType // in the direction away from the record
+	Writes int        // requests that made it: more than one were not needed
+}
+
+// LinkType is one kind of association; Label is "" for the one without.
+type LinkType struct {
+	Category string
+	ID       int
+	Label    string
 }
 
 // Version is one value that a property had.

@@ -15,7 +15,7 @@ func (s *Server) Records(object string) []Record {
 	o := s.mustObject(object)
 	list := make([]Record, 0, len(o.order))
 	for _, r := range o.order {
-		list = append(list, o.copy(r))
+		list = append(list, s.copy(o, r))
 	}
 	return list
 }
@@ -30,7 +30,7 @@ func (s *Server) Find(object, property, value string) []Record {
 	var list []Record
 	for _, r := range o.order {
 		if v, ok := o.value(r, property); ok && v == value || p != nil && value != "" && r.text(p) == value {
-			list = append(list, o.copy(r))
+			list = append(list, s.copy(o, r))
 		}
 	}
 	return list
@@ -46,10 +46,10 @@ func (s *Server) Lookup(object, property, value string) (Record, bool) {
 	if r == nil || r.archived {
 		return Record{}, false
 	}
-	return o.copy(r), true
+	return s.copy(o, r), true
 }
 
-func (o *object) copy(r *record) Record {
+func (s *Server) copy(o *object, r *record) Record {
 	c := Record{
 		Object: o.name, ID: strconv.FormatInt(r.id, 10), Created: r.created, Updated: r.updated, Archived: r.archived, Requests: r.requests,
 		Properties: map[string]string{}, History: map[string][]Version{}, Writes: map[string]int{}, Repeats: map[string]int{},
@@ -58,9 +58,14 @@ func (o *object) copy(r *record) Record {
 		c.MergedInto = strconv.FormatInt(r.mergedInto, 10)
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.links)) {
-		if l := r.links[id]; l.object.records[id] != nil && !l.object.records[id].archived {
-			c.Links = append(c.Links, Link{l.object.name, strconv.FormatInt(id, 10), slices.Sorted(maps.Keys(l.types)), l.writes})
+		l := r.links[id]
+		link := Link{Object: l.object.name, ID: strconv.FormatInt(id, 10), Writes: l.writes}
+		for _, t := range s.portal.linkTypes(o, l.object) {
+			if l.types[t.linkID] {
+				link.Types = append(link.Types, LinkType{t.category, t.id, t.label})
+			}
 		}
+		c.Links = append(c.Links, link)
 	}
 	for i, x := range r.cells {
 		p := o.props[i]
@@ -133,7 +138,7 @@ func (s *Server) Merge(object, primary, other string) (string, error) {
 	defer s.mu.Unlock()
 	o := s.mustObject(object)
 	a, b := o.find(primary), o.find(other)
-	if a == nil || b == nil || a == b || a.archived || b.archived {
+	if !o.merges || a == nil || b == nil || a == b || a.archived || b.archived {
 		return "", fmt.Errorf("merging %s: no two records", object)
 	}
 	r := s.mergeRecords(o, a, b, time.Now().UTC().Truncate(time.Millisecond))

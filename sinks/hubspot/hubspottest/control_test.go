@@ -90,3 +90,16 @@ func TestPage(t *testing.T) {
 	c.call("GET", "/_sim/", nil).expect(t, 200, "Faults")
 	c.call("GET", contacts, nil).expect(t, 503)
 }
+
+func TestPageShowsDealsAndLinks(t *testing.T) {
+	c := start(t, hubspottest.Options{Control: true})
+	a, d, p := c.contact(props{"firstname": "Ann"}), c.deal(props{"dealname": "Order 71", "amount": "49"}), c.product(props{"name": "Tea", "price": "7.5"})
+	id := c.call("POST", dealContacts+"/labels", m{"label": "Buyer", "name": "buyer"}).expect(t, 200).at("results", 0, "typeId")
+	c.call("POST", dealContacts+"/batch/create", inputs(typed(d, a, "USER_DEFINED", id))).expect(t, 201)
+	c.call("GET", "/_sim/", nil).expect(t, 200, "Order 71 · 49", "Contract Sent", "1 linked", "Tea · 7.5", p)
+	c.call("GET", "/_sim/record?object=deals&id="+d, nil).expect(t, 200, "Associations", a, "Ann", "Buyer")
+	c.call("POST", "/_sim/faults", m{"kind": "429-burst", "path": "/crm/associations/", "object": "deals", "count": 1}).expect(t, 200)
+	read := m{"inputs": []m{{"id": d}}}
+	c.call("POST", dealContacts+"/batch/read", read).expect(t, 429, "TEN_SECONDLY_ROLLING")
+	c.call("POST", dealContacts+"/batch/read", read).expect(t, 200)
+}

@@ -1,6 +1,7 @@
 // Package hubspottest is HubSpot as an HTTP server, for tests and the demo: one
-// portal with contacts and tickets, their properties, pipelines and owners, its
-// limits, and faults on demand.
+// portal with contacts, deals, tickets, products and line items, their
+// properties, pipelines, associations and owners, its limits, and faults on
+// demand.
 //
 // It is strict. What HubSpot would refuse it refuses, in HubSpot's words, and
 // where nobody could say what HubSpot does, it takes the answer that is harder
@@ -71,6 +72,16 @@
 //   - Tickets need subject and hs_pipeline_stage; the stage must be one of the
 //     pipeline's, by id [S]. Without a pipeline it is the first one, and a new
 //     pipeline without a stage begins at its first [K].
+//   - Deals need dealname and dealstage [D]; a stage of another pipeline is
+//     refused, a stage is named by its id [S]. A new stage needs a probability;
+//     0 and 1 are the closed ones [S]. Moving a deal to a closed stage sets
+//     closedate unless the same write does [D]; createdate is read-only unless
+//     Options.CreateDates [K: portals differ]. A currency must be one of the
+//     account's [D].
+//   - Products need a name [K]; hs_sku is unique [L]; there are no variants [T].
+//     hs_recurring_billing_period is a period such as P12M [T], of any other
+//     text INVALID_FORMAT [O]. A line item takes over what it does not say from
+//     its product, which must exist [D; code INVALID_PRODUCT_ID O].
 //   - Required properties of an administrator hold from 2026-09 on, for creates
 //     only [D,L].
 //   - History: a version per change, newest first, with source and time [S]; a
@@ -83,22 +94,33 @@
 //   - A merge makes a new id to which both old ones lead; of unique values only
 //     the primary's survive, the other address becomes an additional one that
 //     still finds the record [D,K]. The merged-away are in no list, and not
-//     archived [T].
+//     archived [T]. Products and line items do not merge [S].
 //   - gdpr-delete is for good and blocks the address [S].
 //   - Search shows the portal of Options.SearchLag ago [L for a lag]; 200 a page,
 //     10,000 in all, one sort, five groups of six filters and 18 in all [S,T].
 //
 // # Associations
 //
-//   - Between contacts and tickets, without a label (ids 15 and 16 [T,K]) or with
-//     labels of one's own; the ids of a label differ by direction, and making
-//     one direction makes the other [D,L]. Making one twice is no error [L].
-//   - Batches of 2,000, reads of 1,000 [K,D]; inline on create only [S]. A
-//     missing end is an error in a 207 with fromObjectId and toObjectId [K]; a
-//     read of a record without any is NO_ASSOCIATIONS_FOUND in a 207 [T].
-//   - toObjectId is a JSON number [T]. A merge takes them along [K]; what is
-//     archived is not shown [K]. v4 answers 204 when they end, dated versions
-//     200 [S].
+//   - Without a label by HubSpot's own ids, which differ by direction: contact
+//     and deal 4, 3, contact and ticket 15, 16 [T], deal and line item 19, 20,
+//     deal and ticket 27, 28, contacts 449, deals 451, tickets 452 among
+//     themselves [K]. Products have none [D]. Another id, the other direction's
+//     or another category refuses the whole request [K].
+//   - Labels are the account's own. Their ids count from 1 and may equal one of
+//     HubSpot's: only category and id together name a type [O]. A label makes
+//     the association without one, too; ending that one ends the labels [S].
+//     Making one direction makes the other [D,L], making one twice is no error
+//     [L]. At most ten per pair [D, older text]; line items have none [O].
+//   - Batches of 2,000, reads of 1,000 [K,D], 500 associations of a record a
+//     page [D for one record, K for batches]; inline on create only [S]. A
+//     missing end is an error in a 207 with fromObjectId and toObjectId [K], and
+//     no error when associations end [K]; a read of a record without any is
+//     NO_ASSOCIATIONS_FOUND in a 207 [T].
+//   - At most 10,000 of one record with those of one object, a line item with
+//     one deal: VALIDATION_ERROR in a 207, subCategory
+//     crm.associations.LIMIT_EXCEEDED [O; HubSpot's numbers differ by object].
+//   - toObjectId is a JSON number [T]. A merge takes them along [K]; archiving
+//     ends them [K]. v4 answers 204 when they end, dated versions 200 [S].
 //
 // # Limits
 //
@@ -115,8 +137,8 @@
 //
 // # Not imitated
 //
-// Custom objects, other object types than contacts and tickets
-// (an entry in kinds.go and default properties each), imports and exports,
+// Custom objects, other object types (an entry in kinds.go and default
+// properties each), association limits by kind and their reports, imports and exports,
 // webhooks and the journal, timeline events, restoring from the recycle bin,
 // calculated properties (they exist, and stay empty), property groups other
 // than making and listing them, changes of pipelines other than new ones and new

@@ -124,6 +124,8 @@ type props = map[string]string
 const (
 	contacts = "/crm/objects/2026-09/contacts"
 	tickets  = "/crm/objects/2026-09/tickets"
+	deals    = "/crm/objects/2026-09/deals"
+	products = "/crm/objects/2026-09/products"
 	key      = "open_medical_patient_id"
 )
 

@@ -124,6 +124,113 @@ func checkIndexes(t *testing.T, s *Server, seed uint64) {
 	}
 }
 
+// TestLinksStayTrue makes, ends and labels random associations while records
+// are merged and archived: every association has its inverse, with a type for
+// each of its types, and leads to a record that is there.
+func TestLinksStayTrue(t *testing.T) {
+	for seed := range uint64(4) {
+		s := New(Options{Seed: seed, Limits: Unlimited})
+		c := &http.Client{Transport: s.Transport()}
+		post := func(path string, body any) {
+			text, err := json.Marshal(body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), "POST", "http://sim/crm/"+path, bytes.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+DefaultToken)
+			req.Header.Set("Content-Type", "application/json")
+			resp, err := c.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode >= 500 {
+				t.Errorf("%s: %d", path, resp.StatusCode)
+			}
+		}
+		post("associations/2026-09/deals/contacts/labels", map[string]string{"label": "A", "name": "a", "inverseLabel": "B"})
+		r := rand.New(rand.NewPCG(seed, 9))
+		pick := func(object string) string {
+			var live []string
+			for _, rec := range s.Records(object) {
+				if !rec.Archived && rec.MergedInto == "" {
+					live = append(live, rec.ID)
+				}
+			}
+			if len(live) == 0 {
+				return "1"
+			}
+			return live[r.IntN(len(live))]
+		}
+		id := func(object string) map[string]string { return map[string]string{"id": pick(object)} }
+		types := [][]map[string]any{
+			{{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 3}},
+			{{"associationCategory": "USER_DEFINED", "associationTypeId": 1}},
+		}
+		for range 400 {
+			pair := map[string]any{"from": id("deals"), "to": id("contacts")}
+			switch n := r.IntN(20); {
+			case n == 0:
+				object := []string{"deals", "contacts"}[r.IntN(2)]
+				post("objects/2026-09/"+object+"/merge", map[string]string{"primaryObjectId": pick(object), "objectIdToMerge": pick(object)})
+			case n == 1:
+				object := []string{"deals", "contacts"}[r.IntN(2)]
+				post("objects/2026-09/"+object+"/batch/archive", map[string]any{"inputs": []any{id(object)}})
+			case n < 5:
+				post("objects/2026-09/deals", map[string]any{"properties": map[string]string{"dealname": "D", "dealstage": "contractsent"}})
+				post("objects/2026-09/contacts", map[string]any{"properties": map[string]string{"firstname": "C"}})
+			case n == 5:
+				post("associations/2026-09/deals/contacts/batch/archive", map[string]any{"inputs": []any{map[string]any{"from": id("deals"), "to": []any{id("contacts")}}}})
+			case n < 9:
+				pair["types"] = types[r.IntN(2)]
+				post("associations/2026-09/deals/contacts/batch/labels/archive", map[string]any{"inputs": []any{pair}})
+			default:
+				pair["types"] = types[r.IntN(2)]
+				post("associations/2026-09/deals/contacts/batch/create", map[string]any{"inputs": []any{pair}})
+			}
+		}
+		checkLinks(t, s, seed)
+	}
+}
+
+func checkLinks(t *testing.T, s *Server, seed uint64) {
+	t.Helper()
+	n := 0
+	for _, o := range s.portal.objects {
+		for _, r := range o.order {
+			for id, l := range r.links {
+				n++
+				other := l.object.records[id]
+				if r.archived || r.mergedInto != 0 || other == nil || other.archived || other.mergedInto != 0 {
+					t.Errorf("seed %d: %s %d is linked with what is gone", seed, o.name, r.id)
+					continue
+				}
+				back := other.links[r.id]
+				if back == nil || len(back.types) != len(l.types) {
+					t.Errorf("seed %d: %s %d: no inverse", seed, o.name, r.id)
+					continue
+				}
+				plain := false
+				for _, lt := range s.portal.linkTypes(o, l.object) {
+					if l.types[lt.linkID] != back.types[lt.back()] {
+						t.Errorf("seed %d: %s %d: type %v is on one side", seed, o.name, r.id, lt.linkID)
+					}
+					plain = plain || lt.label == "" && l.types[lt.linkID]
+				}
+				if !plain {
+					t.Errorf("seed %d: %s %d: labels alone", seed, o.name, r.id)
+				}
+			}
+		}
+	}
+	if n == 0 {
+		t.Errorf("seed %d: no associations", seed)
+	}
+}
+
 func FuzzCanonicalNumber(f *testing.F) {
 	for _, s := range []string{"0", "-0.0", "+007.50", ".5", "5.", "1e3", "--1", "12345678901234567890.1"} {
 		f.Add(s)

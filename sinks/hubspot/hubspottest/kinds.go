@@ -11,7 +11,11 @@ type kind struct {
 	modified string // property
 	display  string // primary display property
 
+	merges   bool // two records can become one
+	labelled bool // its associations can have labels
+
 	pipeline, stage string   // properties, "" without pipelines
+	closed          string   // property: when the record reached a closed stage
 	required        []string // on create, in every version
 	summary         []string // returned when a read names no properties
 	searched        []string // by the query of a search
@@ -22,18 +26,28 @@ type kind struct {
 }
 
 // kinds are the object types that the portal has. Another one is another entry
-// here and its default properties.
-func kinds() []kind {
+// here, its default properties, and the associations that it may have.
+func kinds(opts Options) []kind {
 	return []kind{{
 		name: "contacts", typeID: "0-1", upper: "CONTACT", title: "Contact", plural: "Contacts",
-		created: "createdate", modified: "lastmodifieddate", display: "firstname",
+		created: "createdate", modified: "lastmodifieddate", display: "firstname", merges: true, labelled: true,
 		summary:    []string{"email", "firstname", "lastname"},
 		searched:   []string{"firstname", "lastname", "email", "phone", "company"},
 		properties: contactProperties(),
 		groups:     []Group{{Name: "contactinformation", Label: "Contact information", DisplayOrder: 0}, {Name: "analyticsinformation", Label: "Analytics history", DisplayOrder: 1}},
 	}, {
+		name: "deals", typeID: "0-3", upper: "DEAL", title: "Deal", plural: "Deals",
+		created: "createdate", modified: "hs_lastmodifieddate", display: "dealname", merges: true, labelled: true,
+		pipeline: "pipeline", stage: "dealstage", closed: "closedate",
+		required:   []string{"dealname", "dealstage"},
+		summary:    []string{"amount", "closedate", "dealname", "dealstage", "pipeline"},
+		searched:   []string{"dealname", "dealstage", "pipeline", "amount", "dealtype"},
+		properties: dealProperties(opts),
+		pipelines:  dealPipelines(),
+		groups:     []Group{{Name: "dealinformation", Label: "Deal information", DisplayOrder: 0}},
+	}, {
 		name: "tickets", typeID: "0-5", upper: "TICKET", title: "Ticket", plural: "Tickets",
-		created: "createdate", modified: "hs_lastmodifieddate", display: "subject",
+		created: "createdate", modified: "hs_lastmodifieddate", display: "subject", merges: true, labelled: true,
 		pipeline: "hs_pipeline", stage: "hs_pipeline_stage",
 		required:   []string{"subject", "hs_pipeline_stage"},
 		summary:    []string{"content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_category", "hs_ticket_priority", "subject"},
@@ -42,6 +56,24 @@ func kinds() []kind {
 		pipelines:  ticketPipelines(),
 		groups:     []Group{{Name: "ticketinformation", Label: "Ticket information", DisplayOrder: 0}},
 		scopes:     []string{"tickets"},
+	}, {
+		name: "products", typeID: "0-7", upper: "PRODUCT", title: "Product", plural: "Products",
+		created: "createdate", modified: "hs_lastmodifieddate", display: "name",
+		required:   []string{"name"},
+		summary:    []string{"description", "name", "price"},
+		searched:   []string{"name", "description", "price", "hs_sku"},
+		properties: productProperties(),
+		groups:     []Group{{Name: "productinformation", Label: "Product information", DisplayOrder: 0}},
+		scopes:     []string{"e-commerce"},
+	}, {
+		name: "line_items", typeID: "0-8", upper: "LINE_ITEM", title: "Line item", plural: "Line items",
+		created: "createdate", modified: "hs_lastmodifieddate", display: "name",
+		required:   []string{"name"},
+		summary:    []string{"quantity", "amount", "price", "name"},
+		searched:   []string{"name", "description", "hs_sku"},
+		properties: lineItemProperties(opts),
+		groups:     []Group{{Name: "lineiteminformation", Label: "Line item information", DisplayOrder: 0}},
+		scopes:     []string{"e-commerce"},
 	}}
 }
 

@@ -6,30 +6,53 @@ import (
 	"strconv"
 )
 
+const (
+	hubspotDefinedLink = "HUBSPOT_DEFINED"
+	userDefinedLink    = "USER_DEFINED"
+)
+
+// linkID names a kind of association in one direction. The number alone does
+// not: an account counts its own labels from 1 on.
+type linkID struct {
+	category string
+	id       int
+}
+
 // linkType is one kind of association in one direction.
 type linkType struct {
-	category string // HUBSPOT_DEFINED, USER_DEFINED
-	id       int
+	linkID
 	label    string // "" for the one without a label
 	from, to string // object names
 	inverse  int    // the id in the other direction
 }
 
+// back is the id of the same association seen from its other end.
+func (t linkType) back() linkID { return linkID{t.category, t.inverse} }
+
 // defaultLinkTypes are the associations without a label. Their ids differ by
-// direction.
+// direction. Objects without an entry cannot be associated.
 func defaultLinkTypes() []linkType {
-	return []linkType{
-		{"HUBSPOT_DEFINED", 15, "", "contacts", "tickets", 16},
-		{"HUBSPOT_DEFINED", 16, "", "tickets", "contacts", 15},
-		{"HUBSPOT_DEFINED", 449, "", "contacts", "contacts", 449},
-		{"HUBSPOT_DEFINED", 452, "", "tickets", "tickets", 452},
+	var list []linkType
+	both := func(from, to string, id, inverse int) {
+		list = append(list, linkType{linkID{hubspotDefinedLink, id}, "", from, to, inverse})
+		if from != to {
+			list = append(list, linkType{linkID{hubspotDefinedLink, inverse}, "", to, from, id})
+		}
 	}
+	both("contacts", "deals", 4, 3)
+	both("contacts", "tickets", 15, 16)
+	both("deals", "line_items", 19, 20)
+	both("deals", "tickets", 27, 28)
+	both("contacts", "contacts", 449, 449)
+	both("deals", "deals", 451, 451)
+	both("tickets", "tickets", 452, 452)
+	return list
 }
 
 // link is what a record knows of its associations with one other.
 type link struct {
 	object *object
-	types  map[int]bool
+	types  map[linkID]bool
 	writes int // requests that made it, needed or not
 }
 
@@ -44,58 +67,83 @@ func (p *portal) linkTypes(a, b *object) []linkType {
 	return list
 }
 
-// linkType finds a kind by its id, or the one without a label for id 0.
-func (p *portal) linkType(a, b *object, category string, id int) (linkType, bool) {
-	for _, t := range p.linkTypes(a, b) {
-		if id == 0 && t.label == "" || t.id == id && t.category == category {
+// linkType finds a kind by its id.
+func (p *portal) linkType(a, b *object, id linkID) (linkType, bool) {
+	for _, t := range p.links {
+		if t.linkID == id && t.from == a.name && t.to == b.name {
 			return t, true
 		}
 	}
 	return linkType{}, false
 }
 
-// connect makes an association and its inverse; one that is there stays.
-func connect(a *object, from *record, b *object, to *record, t linkType) {
-	one := func(r *record, o *object, other *record, id int) {
+// plainLink is the kind of association from a to b without a label.
+func (p *portal) plainLink(a, b *object) (linkType, bool) {
+	for _, t := range p.links {
+		if t.label == "" && t.from == a.name && t.to == b.name {
+			return t, true
+		}
+	}
+	return linkType{}, false
+}
+
+// connect makes an association of these types and its inverse; one that is
+// there stays. A labelled one is always there without a label, too.
+func (p *portal) connect(a *object, from *record, b *object, to *record, types []linkType) {
+	if plain, ok := p.plainLink(a, b); ok && !slices.Contains(types, plain) {
+		types = append(slices.Clip(types), plain)
+	}
+	one := func(r *record, o *object, other *record, id func(linkType) linkID) {
 		if r.links == nil {
 			r.links = map[int64]*link{}
 		}
 		l := r.links[other.id]
 		if l == nil {
-			l = &link{object: o, types: map[int]bool{}}
+			l = &link{object: o, types: map[linkID]bool{}}
 			r.links[other.id] = l
 		}
-		l.types[id] = true
+		for _, t := range types {
+			l.types[id(t)] = true
+		}
 		l.writes++
 	}
-	one(from, b, to, t.id)
-	one(to, a, from, t.inverse)
+	one(from, b, to, func(t linkType) linkID { return t.linkID })
+	one(to, a, from, linkType.back)
 }
 
-// disconnect ends the associations of two records: all, or those of one type.
-func disconnect(from, to *record, t *linkType) {
-	one := func(r, other *record, id int) {
-		l := r.links[other.id]
-		if l == nil {
-			return
-		}
-		if t != nil {
-			delete(l.types, id)
-		}
-		if t == nil || len(l.types) == 0 {
-			delete(r.links, other.id)
+// disconnect ends the associations of two records.
+func disconnect(from, to *record) {
+	delete(from.links, to.id)
+	delete(to.links, from.id)
+}
+
+// unlabel ends one kind of association of two records; the one without a label
+// takes the labels with it.
+func unlabel(from, to *record, t linkType) {
+	if t.label == "" {
+		disconnect(from, to)
+		return
+	}
+	if l := from.links[to.id]; l != nil {
+		delete(l.types, t.linkID)
+	}
+	if l := to.links[from.id]; l != nil {
+		delete(l.types, t.back())
+	}
+}
+
+// isolate ends all associations of a record.
+func isolate(r *record) {
+	for id, l := range r.links {
+		if other := l.object.records[id]; other != nil {
+			delete(other.links, r.id)
 		}
 	}
-	id, inverse := 0, 0
-	if t != nil {
-		id, inverse = t.id, t.inverse
-	}
-	one(from, to, id)
-	one(to, from, inverse)
+	r.links = nil
 }
 
 // linked lists the records of one object that a record is associated with, by
-// id; archived and merged-away ones are not shown.
+// id.
 func (r *record) linked(o *object) []*record {
 	var list []*record
 	for _, id := range slices.Sorted(maps.Keys(r.links)) {
@@ -104,6 +152,28 @@ func (r *record) linked(o *object) []*record {
 		}
 	}
 	return list
+}
+
+// mayConnect reports whether a record has room for an association with another
+// of the object b. A line item belongs to one deal.
+func (s *Server) mayConnect(a *object, from *record, b *object, to *record) (limit int, ok bool) {
+	if from.links[to.id] != nil {
+		return 0, true
+	}
+	limit = s.opts.Limits.Associations
+	if a.name == "line_items" && b.name == "deals" {
+		limit = 1
+	}
+	if limit < 0 || len(from.links) < limit {
+		return limit, true
+	}
+	n := 0
+	for _, l := range from.links {
+		if l.object == b {
+			n++
+		}
+	}
+	return limit, n < limit
 }
 
 // inherit moves the associations of merged records to the one that is left.

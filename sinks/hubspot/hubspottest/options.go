@@ -27,6 +27,12 @@ type Options struct {
 	// negative: none.
 	SearchLag time.Duration
 
+	// Currencies of the account, for deals and line items; default USD.
+	Currencies []string
+	// CreateDates lets deals be written with a createdate of one's own: of
+	// some accounts one may, of others it is read-only.
+	CreateDates bool
+
 	// Required are properties that an administrator made mandatory on create,
 	// by object. Only dated versions from 2026-09 on enforce them.
 	Required map[string][]string
@@ -50,12 +56,14 @@ type Limits struct {
 	Daily  int // requests per day and account; 1,000,000
 	Search int // searches per second and account; 5
 
-	Records    int // of contacts, and of tickets; 15,000,000
-	Properties int // custom properties per object; 1,000
+	Records      int // per object; 15,000,000
+	Properties   int // custom properties per object; 1,000
+	Associations int // of one record with those of one object; 10,000
+	Labels       int // of the account's own, per pair of objects and direction; 10
 }
 
 // Unlimited switches every limit off, for tests of speed.
-var Unlimited = Limits{Burst: -1, Daily: -1, Search: -1, Records: -1, Properties: -1}
+var Unlimited = Limits{Burst: -1, Daily: -1, Search: -1, Records: -1, Properties: -1, Associations: -1, Labels: -1}
 
 // Latency is how long an answer takes: Fixed, and on top of it an exponential
 // tail with the mean Tail, cut at ten times its mean.

@@ -51,9 +51,10 @@ type pageObject struct {
 
 // pageRow is one record in a list.
 type pageRow struct {
-	Object, ID, Key, Title string
-	Updated                time.Time
-	Archived               bool
+	Object, ID, Key, Title, Stage string
+	Links                         int
+	Updated                       time.Time
+	Archived                      bool
 }
 
 type pageData struct {
@@ -127,7 +128,45 @@ func (o *object) row(r *record) pageRow {
 	if last := o.property("lastname"); last != nil {
 		row.Title += " " + r.text(last)
 	}
+	for _, name := range []string{"amount", "price"} {
+		if p := o.property(name); p != nil && r.text(p) != "" {
+			row.Title += " · " + r.text(p)
+			break
+		}
+	}
+	if o.stage != "" {
+		row.Stage = o.stageLabel(r)
+	}
+	row.Links = len(r.links)
 	return row
+}
+
+// stageLabel is the stage of a record as a person reads it.
+func (o *object) stageLabel(r *record) string {
+	id := r.text(o.property(o.stage))
+	for _, line := range o.pipelines {
+		for _, st := range line.Stages {
+			if st.ID == id && line.ID == r.text(o.property(o.pipeline)) {
+				return st.Label
+			}
+		}
+	}
+	return id
+}
+
+// pageLink is one association on a record's page.
+type pageLink struct {
+	pageRow
+	Types []LinkType
+}
+
+func (s *Server) pageLinks(links []Link) []pageLink {
+	var list []pageLink
+	for _, l := range links {
+		o := s.portal.byName[l.Object]
+		list = append(list, pageLink{o.row(o.find(l.ID)), l.Types})
+	}
+	return list
 }
 
 // looking finds records by id or by the whole text of any value.
@@ -166,12 +205,13 @@ func (s *Server) serveRecordPage(w http.ResponseWriter, r *http.Request) {
 		History            []Version
 		Sensitive          bool
 	}
-	c := o.copy(rec)
+	c := s.copy(o, rec)
 	data := struct {
 		Record
 		Title string
 		Lines []line
-	}{Record: c, Title: o.title}
+		Ends  []pageLink
+	}{Record: c, Title: o.title, Ends: s.pageLinks(c.Links)}
 	for _, p := range o.props {
 		v, ok := c.Properties[p.Name]
 		if !ok && c.Writes[p.Name] == 0 || o.byProp[p.Name] != p {

@@ -42,7 +42,7 @@ func (s *Server) servePipelines(q *request) any {
 		if err := q.decode(&in); err != nil {
 			return err
 		}
-		if err := s.checkStage(o, in); err != nil {
+		if err := s.checkStage(o, &in); err != nil {
 			return err
 		}
 		stages := slices.Clone(p.Stages)
@@ -71,7 +71,7 @@ func (s *Server) addPipeline(q *request, o *object, in Pipeline) any {
 	}
 	p := Pipeline{ID: s.newNumber(), Label: in.Label, DisplayOrder: in.DisplayOrder, CreatedAt: q.now, UpdatedAt: q.now}
 	for _, st := range in.Stages {
-		if err := s.checkStage(o, st); err != nil {
+		if err := s.checkStage(o, &st); err != nil {
 			return err
 		}
 		p.Stages = append(p.Stages, s.newStage(st, q.now))
@@ -80,13 +80,21 @@ func (s *Server) addPipeline(q *request, o *object, in Pipeline) any {
 	return answer{http.StatusCreated, p}
 }
 
-// checkStage asks for the metadata that a stage of the object needs.
-func (s *Server) checkStage(o *object, in Stage) *apiError {
+// checkStage asks for the metadata that a stage of the object needs, and
+// completes it.
+func (s *Server) checkStage(o *object, in *Stage) *apiError {
 	if in.Label == "" {
 		return missingFields("label")
 	}
 	if state := in.Metadata["ticketState"]; o.name == "tickets" && state != "" && state != "OPEN" && state != "CLOSED" {
 		return badRequest("ticketState must be OPEN or CLOSED")
+	}
+	if o.name == "deals" {
+		metadata, err := dealStage(in.Metadata)
+		if err != nil {
+			return err
+		}
+		in.Metadata = metadata
 	}
 	return nil
 }

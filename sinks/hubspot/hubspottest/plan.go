@@ -23,6 +23,7 @@ type plan struct {
 	write  write
 	target *record // nil: create
 	sets   []set
+	closes *property // gets the time of the write, unless nil
 }
 
 // uniqueConflict is the errorType of a unique value, other than an e-mail
@@ -66,6 +67,9 @@ func (pl *planner) plan(w write) (*plan, *apiError) {
 	if err := pl.sets(p); err != nil {
 		return nil, err
 	}
+	if err := pl.product(p); err != nil {
+		return nil, err
+	}
 	if p.target == nil {
 		if err := pl.mayCreate(p); err != nil {
 			return nil, err
@@ -74,6 +78,7 @@ func (pl *planner) plan(w write) (*plan, *apiError) {
 	if err := pl.stage(p); err != nil {
 		return nil, err
 	}
+	pl.close(p)
 	if err := pl.unique(p); err != nil {
 		return nil, err
 	}
@@ -289,12 +294,18 @@ func (s *Server) apply(o *object, p *plan, src source, now time.Time) (*record, 
 		case st.prop.Name == "lifecyclestage" && backward(st.prop, held, value):
 			value = held // HubSpot answers success and changes nothing
 		}
+		if t, ok := parseInstant(value); ok && st.prop.Name == o.created {
+			r.created = t
+		}
 		changed = r.put(st.prop, value, src, now) || changed
 		c := r.cell(st.prop)
 		c.writes++
 		if !isNew && held == value && value == st.value {
 			c.repeats++
 		}
+	}
+	if p.closes != nil {
+		changed = r.put(p.closes, stamp(now), source{"CALCULATED", ""}, now) || changed
 	}
 	if changed {
 		r.updated = now

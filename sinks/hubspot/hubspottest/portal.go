@@ -15,6 +15,8 @@ type portal struct {
 	nextID  int64
 	blocked map[string]bool // e-mail addresses erased for good
 	links   []linkType
+
+	lastLabel int // id of the newest label of the account's own
 }
 
 // object is one object type with its definitions and records.
@@ -75,7 +77,7 @@ type source struct{ kind, id string }
 func newPortal(opts Options, now time.Time) *portal {
 	now = now.UTC().Truncate(time.Millisecond)
 	p := &portal{byName: map[string]*object{}, nextID: 100_000_000_000 + int64(opts.Seed%1000)*1_000_000, blocked: map[string]bool{}, links: defaultLinkTypes()}
-	for _, k := range kinds() {
+	for _, k := range kinds(opts) {
 		o := &object{
 			kind: k, byProp: map[string]*property{}, groups: k.groups, pipelines: k.pipelines,
 			rules: map[string][]Validation{}, mandatory: opts.Required[k.name],
@@ -278,13 +280,15 @@ func (r *record) changed(at time.Time) time.Time {
 	return time.UnixMilli(last)
 }
 
-// archive puts a record into the recycle bin; its unique values become free.
+// archive puts a record into the recycle bin: its unique values become free, its
+// associations end.
 func (o *object) archive(r *record, now time.Time) {
 	if r.archived {
 		return
 	}
 	r.archived, r.archivedAt, r.updated = true, now, now
 	o.unindex(r)
+	isolate(r)
 	o.live--
 	o.totals.Archived++
 }
@@ -310,11 +314,7 @@ func (o *object) unindex(r *record) {
 // remove takes a record away without a trace in the recycle bin.
 func (o *object) remove(r *record) {
 	o.unindex(r)
-	for id, l := range r.links {
-		if other := l.object.records[id]; other != nil {
-			delete(other.links, r.id)
-		}
-	}
+	isolate(r)
 	if !r.archived {
 		o.live--
 	}

@@ -43,6 +43,11 @@ func New(opts Options) *Server {
 	setDefault(&opts.Limits.Search, 5)
 	setDefault(&opts.Limits.Records, 15_000_000)
 	setDefault(&opts.Limits.Properties, 1000)
+	setDefault(&opts.Limits.Associations, 10_000)
+	setDefault(&opts.Limits.Labels, 10)
+	if len(opts.Currencies) == 0 {
+		opts.Currencies = []string{"USD"}
+	}
 	setDefault(&opts.SearchLag, 3*time.Second)
 	zone, err := time.LoadLocation(opts.TimeZone)
 	if err != nil {

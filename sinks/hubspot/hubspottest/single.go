@@ -40,6 +40,9 @@ func (s *Server) serveObjects(q *request) any {
 		case "search":
 			return s.search(q, o)
 		case "merge":
+			if !o.merges {
+				return notFound()
+			}
 			return s.merge(q, o)
 		case "gdpr-delete":
 			return s.erase(q, o)

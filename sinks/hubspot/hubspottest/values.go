@@ -36,6 +36,11 @@ func (p *property) check(o *object, owners []Owner, value string) (string, *inva
 		}
 	}
 	switch {
+	case p.Name == "hs_recurring_billing_period":
+		if !term.MatchString(value) {
+			return no("INVALID_FORMAT", "%s is not a period such as P12M", value)
+		}
+		return value, nil
 	case p.Name == "email":
 		if !validEmail(value) {
 			return no("INVALID_EMAIL", "Email address %s is invalid", value)
