@@ -15,8 +15,10 @@ func testCleanStop(t *testing.T, e *deliverEnv) {
 	e.send(e.mutation("p", sinks.Realtime, "a", "1"))
 	r := e.start()
 	e.settle(soon)
+	air := func() int { return r.Status().Lanes[sinks.Realtime].Air }
+	e.eventually(soon, "the first call's end in the status", func() bool { return air() == 0 })
 	e.send(e.mutation("p", sinks.Realtime, "a", "2"))
-	e.eventually(soon, "a call in the air", func() bool { return r.Status().Lanes[sinks.Realtime].Air == 1 || len(e.sink.Calls()) == 2 })
+	e.eventually(soon, "a call in the air", func() bool { return air() == 1 || len(e.sink.Calls()) == 2 })
 	start := time.Now()
 	e.end(r)
 	if r.err != nil {

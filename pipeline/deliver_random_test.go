@@ -34,7 +34,10 @@ func (s *moodySink) roll() (n int, d time.Duration) {
 	if s.calm {
 		return 99, 0
 	}
-	return s.r.IntN(100), time.Duration(s.r.Int64N(int64(s.timeout)))
+	if n = s.r.IntN(100); n < 6 {
+		s.late.Add(1) // under the lock: calmDown waits for all there will be
+	}
+	return n, time.Duration(s.r.Int64N(int64(s.timeout)))
 }
 
 func (s *moodySink) calmDown() {
@@ -56,10 +59,11 @@ func (s *moodySink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Res
 	lost := &sinks.Unavailable{Unknown: true, Wait: d / 4, Err: errors.New("connection reset")}
 	switch {
 	case n < 6: // it arrives after the answer was given up
-		s.late.Go(func() {
+		go func() {
+			defer s.late.Done()
 			time.Sleep(d)
 			s.Memory.Apply(context.WithoutCancel(ctx), writes)
-		})
+		}()
 		return fail(lost)
 	case n < 12: // it was carried out, the answer is lost
 		s.Memory.Apply(ctx, writes)
