@@ -116,6 +116,7 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 			return nil
 		}
 		results[i].take(m, out)
+		w.refused(&results[i], m, out, &in)
 		for n := range out.Verdicts {
 			v := &out.Verdicts[n]
 			latches[i] = append(latches[i], mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now})
@@ -129,6 +130,9 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 	var out []mapMutation
 	for i := range rows {
 		if err := t.failures(results[i].failed); err != nil {
+			return err
+		}
+		if err := t.refusals(results[i].refused); err != nil {
 			return err
 		}
 		if p == nil || p.Write {

@@ -33,6 +33,9 @@ func (t *mapTerm) mapGroups(ctx context.Context, cutSeq int64, groups []*mapGrou
 		if err := t.failures(r.failed); err != nil {
 			return err
 		}
+		if err := t.refusals(r.refused); err != nil {
+			return err
+		}
 		reasons[r.reason]++
 	}
 	for reason, n := range reasons {

@@ -36,6 +36,7 @@ type mapResult struct {
 	mutations []mapMutation
 	events    []mapEvent
 	failed    []mapFailure
+	refused   []mapRefused
 	reason    string
 }
 
@@ -158,7 +159,7 @@ func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []
 		return err
 	}
 	res.take(m, out)
-	w.t.m.refused(m, out)
+	w.refused(res, m, out, &in)
 	if len(m.Rules) == 0 {
 		return nil
 	}
@@ -269,13 +270,6 @@ func (r *mapResult) take(m *mapping.Map, out *mapping.Output) {
 		mu.once = append(mu.once, out.Mutation.Properties[i].Name)
 	}
 	r.mutations = append(r.mutations, mu)
-}
-
-// refused counts the values that have no place in their properties.
-func (m *Map) refused(mp *mapping.Map, out *mapping.Output) {
-	for _, r := range out.Refused {
-		m.metrics.refused.WithLabelValues(mp.Name, r.Property).Inc()
-	}
 }
 
 // compareChanges orders changes by table, key and seq, as they wait on disk.

@@ -16,6 +16,7 @@ import (
 //	progress                              mapProgress
 //	latch NUL map NUL rule NUL once       mapLatch
 //	once NUL map NUL record               mapOnce
+//	refused NUL map NUL entity            mapOpenLetters
 //
 // Map and source together name a map: its id is "source NUL map".
 
@@ -97,6 +98,10 @@ func latchKey(m *mapping.Map, rule, once string) string {
 
 func onceKey(m *mapping.Map, record string) string {
 	return strings.Join([]string{"once", mapID(m), record}, "\x00")
+}
+
+func refusedKey(m *mapping.Map, entity string) string {
+	return strings.Join([]string{"refused", mapID(m), entity}, "\x00")
 }
 
 func decodeEntry(key string, b []byte, v any) error {

@@ -9,6 +9,7 @@ import (
 
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/lease"
+	"chartwire/pipeline/mapping"
 	"chartwire/pipeline/state"
 	"chartwire/pipeline/writes"
 	"chartwire/sinks"
@@ -38,6 +39,10 @@ type mapTerm struct {
 	// gone holds by table the newest epoch that was carried out.
 	gone map[string]int64
 
+	// open says of which maps there are refused values whose letters may have to
+	// be closed. Workers read it.
+	open map[*mapping.Map]bool
+
 	requests []mapRequest // to map a record again
 	dirty    bool         // the progress is not committed as it is
 	beat     time.Time    // when heartbeats were last written
@@ -49,7 +54,7 @@ type mapTerm struct {
 }
 
 func (m *Map) emptyTerm(db *state.DB) *mapTerm {
-	return &mapTerm{m: m, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{},
+	return &mapTerm{m: m, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{}, open: map[*mapping.Map]bool{},
 		schemas: &mapSchemas{find: m.o.Schema}, saved: time.Now(), flushed: time.Now()}
 }
 
@@ -67,6 +72,10 @@ func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*ma
 	}
 	for range runtime.GOMAXPROCS(0) {
 		t.workers = append(t.workers, t.newWorker())
+	}
+	if err := t.startRefusals(); err != nil {
+		t.close()
+		return nil, err
 	}
 	t.startMaps()
 	if err := t.startRows(ctx); err != nil {
@@ -104,8 +113,8 @@ func (t *mapTerm) ensureTopics(ctx context.Context) error {
 	for _, s := range t.m.sources() {
 		topics = append(topics, broker.Cuts(o.Topics.Cuts(s)))
 	}
-	topics = append(topics, broker.Compacted(o.Topics.DeadLetters(t.m.letters())))
 	for _, sink := range o.Program.Sinks() {
+		topics = append(topics, broker.Compacted(o.Topics.DeadLetters(sink)))
 		for _, lane := range sinks.Lanes {
 			topics = append(topics, writes.Topic(o.Topics, sink, o.Flow, lane))
 		}

@@ -18,8 +18,11 @@ type Letter struct {
 	Map      string       `json:"map"`
 	Record   sinks.Record `json:"record"`
 	Property string       `json:"property,omitempty"` // empty: the record as a whole
+	// By names the map if it is the one that refused: a value that it has no
+	// place for. Empty: the destination did.
+	By string `json:"by,omitempty"`
 
-	// The destination's own words.
+	// The words of who refused.
 	Code        string `json:"code"`
 	Class       string `json:"class,omitempty"`
 	Message     string `json:"message"`
@@ -34,8 +37,14 @@ type Letter struct {
 }
 
 // Key is the letter's key in its topic: a later refusal of the same property of
-// the same record takes its place.
-func (l *Letter) Key() string { return Key(l.Record, l.Property) }
+// the same record takes its place. What a map refuses and what the destination
+// does have nothing to do with each other.
+func (l *Letter) Key() string {
+	if l.By != "" {
+		return Key(l.Record, l.Property) + "\x00" + l.By
+	}
+	return Key(l.Record, l.Property)
+}
 
 // Key is the key of the letter of a record and property.
 func Key(r sinks.Record, property string) string { return r.ID() + "\x00" + property }

@@ -122,11 +122,15 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	switch e.out.Presence {
 	case Present:
 		e.mapRecord(was == True)
+	case Outside:
+		e.out.Rendered = true
 	case Left:
+		e.out.Rendered = true
 		if was == True || e.m.plan.onLeave.verb != "set" {
 			e.out.Mutation = e.gone(&e.m.plan.onLeave)
 		}
 	case Deleted:
+		e.out.Rendered = true
 		e.out.Mutation = e.gone(&e.m.plan.onDelete)
 	}
 	e.judge(now, was)
@@ -219,6 +223,7 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 	if wasPresent && in.Reason == ReasonChange && !e.differs(plan.read) {
 		return // most changes of a wide table touch nothing that is mapped
 	}
+	e.out.Rendered = true
 	for i := range plan.props {
 		p := &plan.props[i]
 		start := len(e.buf)
@@ -230,7 +235,7 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 		}
 		switch {
 		case got == refused:
-			e.out.Refused = append(e.out.Refused, Refusal{p.name, p.why})
+			e.refuse(p)
 		case got == given, got == empty && !p.once, got == null && p.clear:
 			e.spans = append(e.spans, sp)
 			if sp.changed {
@@ -242,6 +247,13 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 		return
 	}
 	e.out.Mutation = e.mutation()
+}
+
+// refuse notes a property that the row cannot give.
+func (e *Evaluator) refuse(p *propPlan) {
+	to := e.m.plan.record
+	e.out.Refused = append(e.out.Refused, Refusal{Property: p.name, Why: p.why, Sink: to.sink,
+		Record: sinks.Record{Object: to.object, Property: to.property, Key: e.key}, Lane: p.lane})
 }
 
 // rendersSame says whether the property had the same text before, although a

@@ -160,6 +160,9 @@ type Output struct {
 	Changed int
 	// Refused are the properties that this row's values cannot give.
 	Refused []Refusal
+	// Rendered says that Refused is all there is to say: without it the
+	// properties were not looked at, and what was refused before still is.
+	Rendered bool
 	// Flagged are oddities among the entity's rows that were decided by rule,
 	// such as the same pivot key twice. Only of joined maps.
 	Flagged []Flag
@@ -173,6 +176,9 @@ type Output struct {
 type Refusal struct {
 	Property string
 	Why      string // such as "value is not among `values`"; never the value
+	Sink     string
+	Record   sinks.Record
+	Lane     sinks.Lane // of the property
 }
 
 // Flag is an oddity that is counted and holds nothing up.

@@ -15,7 +15,7 @@ import (
 func (a *app) dlqCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dlq",
-		Short: "What destinations refused: list, show, retry",
+		Short: "What destinations, or maps, refused: list, show, retry",
 	}
 	var f deadletter.Filter
 	var sink string
@@ -76,7 +76,7 @@ func (a *app) dlqCommand() *cobra.Command {
 		},
 	}
 	show := &cobra.Command{
-		Use: "show ID", Short: "One refusal: the destination's words, the row it came from, and the way out", Args: args(cobra.ExactArgs(1)),
+		Use: "show ID", Short: "One refusal: its reason in the refuser's words, the row it came from, and the way out", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			f.ID = ids[0]
 			all, s, err := letters(cmd)
@@ -123,7 +123,11 @@ func (a *app) showLetter(l *deadletter.Letter) {
 	if l.Property == "" {
 		what = "the whole record"
 	}
-	fmt.Fprintf(a.out, "%s  %s refused %s of %s %s\n", l.ID(), l.Sink, what, l.Record.Object, l.Record.Key)
+	who := l.Sink
+	if l.By != "" {
+		who = "the map " + l.By
+	}
+	fmt.Fprintf(a.out, "%s  %s refused %s of %s %s\n", l.ID(), who, what, l.Record.Object, l.Record.Key)
 	fmt.Fprintf(a.out, "  in its words   %s: %s\n", l.Code, l.Message)
 	if l.Class != "" {
 		fmt.Fprintf(a.out, "  class          %s\n", l.Class)
