@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"chartwire/cdc"
@@ -26,7 +27,15 @@ type Batch struct {
 
 // Batch begins a batch. Its Meta shares maps with nothing.
 func (d *DB) Batch() *Batch {
-	b := &Batch{d: d, b: d.db.NewBatch(), Meta: d.meta}
+	return d.batch(d.db.NewBatch())
+}
+
+// IndexedBatch begins a batch that can be read before it is carried out, at a
+// price for each change.
+func (d *DB) IndexedBatch() *Batch { return d.batch(d.db.NewIndexedBatch()) }
+
+func (d *DB) batch(p *pebble.Batch) *Batch {
+	b := &Batch{d: d, b: p, Meta: d.meta}
 	b.Meta.Offsets = nil
 	for topic, parts := range d.meta.Offsets {
 		for p, o := range parts {
@@ -36,7 +45,20 @@ func (d *DB) Batch() *Batch {
 	b.Meta.Gone, b.Meta.Seqs = map[string]int64{}, map[string]int64{}
 	maps.Copy(b.Meta.Gone, d.meta.Gone)
 	maps.Copy(b.Meta.Seqs, d.meta.Seqs)
+	b.Meta.Indexes = slices.Clone(d.meta.Indexes)
 	return b
+}
+
+// Row returns the row of a key as an indexed batch leaves it, false if there is
+// none. It is the caller's.
+func (b *Batch) Row(t Table, key string) (Row, bool, error) {
+	b.buf = rowKey(b.buf[:0], t, key)
+	v, err := copied(b.b.Get(b.buf))
+	if v == nil || err != nil {
+		return Row{}, false, err
+	}
+	r, err := parseRow(v)
+	return r, err == nil, err
 }
 
 func (b *Batch) set(key, value []byte) {

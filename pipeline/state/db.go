@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 )
 
 // format is the version of the layout. A state of another is rebuilt.
-const format = "1"
+const format = "2"
 
 // Options say where a state lives and how much memory it may take.
 type Options struct {
@@ -195,8 +196,9 @@ func (d *DB) Bytes() int64 {
 }
 
 // get returns a copy of the value, nil if there is none.
-func (d *DB) get(key []byte) ([]byte, error) {
-	v, closer, err := d.db.Get(key)
+func (d *DB) get(key []byte) ([]byte, error) { return copied(d.db.Get(key)) }
+
+func copied(v []byte, closer io.Closer, err error) ([]byte, error) {
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}

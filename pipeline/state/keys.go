@@ -35,6 +35,9 @@ const (
 	areaRow     = 'r' // r <table> <key>
 	areaWaiting = 'w' // w <table> <key, escaped> 00 01 <seq>
 	areaEntry   = 'e' // e <entry key>
+	areaIndex   = 'i' // i <index> 00 <text, escaped> 00 01 <row key>
+	areaPending = 'p' // p <map id> 00 <entity>
+	areaTouched = 'd' // d <place>
 )
 
 func rowKey(dst []byte, t Table, key string) []byte {
@@ -45,14 +48,18 @@ func rowKey(dst []byte, t Table, key string) []byte {
 // escaped, so that no key's end can be taken for another key's continuation.
 func waitingKey(dst []byte, t Table, key string, seq int64) []byte {
 	dst = append(append(dst, areaWaiting), t.Text()...)
-	for i := range len(key) {
-		dst = append(dst, key[i])
-		if key[i] == 0 {
+	return binary.BigEndian.AppendUint64(appendEscaped(dst, key), uint64(seq))
+}
+
+// appendEscaped appends a text so that none is the beginning of another.
+func appendEscaped[T string | []byte](dst []byte, text T) []byte {
+	for i := range len(text) {
+		dst = append(dst, text[i])
+		if text[i] == 0 {
 			dst = append(dst, 0xff)
 		}
 	}
-	dst = append(dst, 0, 1)
-	return binary.BigEndian.AppendUint64(dst, uint64(seq))
+	return append(dst, 0, 1)
 }
 
 func parseWaitingKey(k []byte) (t Table, key string, seq int64, err error) {

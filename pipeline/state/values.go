@@ -15,7 +15,10 @@ type Row struct {
 	Op     cdc.Op    // Read: it came from a snapshot
 	Commit time.Time // of the change that made it, to the millisecond
 	Read   time.Time
-	Data   cdc.Row
+	// Position is that of the change in its source; empty where nobody asks for
+	// it.
+	Position string
+	Data     cdc.Row
 }
 
 // Waiting is a change that was read and not yet mapped.
@@ -38,6 +41,7 @@ func appendRow(dst []byte, r *Row) []byte {
 	dst = append(dst, byte(r.Op))
 	dst = appendTime(dst, r.Commit)
 	dst = appendTime(dst, r.Read)
+	dst = appendText(dst, r.Position)
 	return append(dst, r.Data...)
 }
 
@@ -46,13 +50,19 @@ func parseRow(b []byte) (Row, error) {
 	if len(b) < rowHead {
 		return Row{}, fmt.Errorf("reading a stored row: %d bytes", len(b))
 	}
+	in := reader{b: b[rowHead:]}
+	position := in.text()
+	if in.short {
+		return Row{}, fmt.Errorf("reading a stored row: %d bytes", len(b))
+	}
 	return Row{
-		Schema: binary.BigEndian.Uint32(b),
-		Seq:    int64(binary.BigEndian.Uint64(b[4:])),
-		Op:     cdc.Op(b[12]),
-		Commit: parseTime(b[13:]),
-		Read:   parseTime(b[21:]),
-		Data:   cdc.Row(b[rowHead:]),
+		Schema:   binary.BigEndian.Uint32(b),
+		Seq:      int64(binary.BigEndian.Uint64(b[4:])),
+		Op:       cdc.Op(b[12]),
+		Commit:   parseTime(b[13:]),
+		Read:     parseTime(b[21:]),
+		Position: position,
+		Data:     cdc.Row(in.b),
 	}, nil
 }
 
@@ -98,6 +108,8 @@ type Meta struct {
 	// Gone holds by [Table.Text] the newest epoch that was carried out: every
 	// row in the state has a higher seq.
 	Gone map[string]int64 `json:"gone,omitempty"`
+	// Indexes are the ids of those that hold every row of their tables.
+	Indexes []string `json:"indexes,omitempty"`
 }
 
 // Offset is a place in a topic partition.
