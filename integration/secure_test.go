@@ -176,6 +176,12 @@ func TestSecuredCluster(t *testing.T) {
 	}
 	r.until(120*time.Second, "every patient is a contact", func() bool { return len(r.sim.Records("contacts")) >= 200 })
 	s.whole()
+	// The least ACLs are enough to look in, too.
+	for topic, want := range map[string]string{"omaggregation": `"after": {`, "cuts.om": `"checkpoint": {`, "shadow.hubspot": `"properties": [`} {
+		if out, code := r.chartwire("topics", "show", topic, "--limit", "3"); code != 0 || !strings.Contains(out, want) || strings.Count(out, "\nkey ") != 3 {
+			t.Errorf("topics show %s: exit code %d:\n%.2000s", topic, code, out)
+		}
+	}
 	f := newFlips(r)
 	stop := r.traffic(15*time.Millisecond, f.next, f.next, r.gen.Change)
 	topics := schemas.Topics{Prefix: r.name}

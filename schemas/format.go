@@ -41,7 +41,7 @@ func Format(s *RowSchema, body []byte) (string, error) {
 		}
 		b.WriteByte(',')
 	}
-	tail, err := json.Marshal(map[string]any{"source": e["source"], "op": e["op"], "ts_ms": e["ts_ms"]})
+	tail, err := readable(map[string]any{"source": e["source"], "op": e["op"], "ts_ms": e["ts_ms"]})
 	if err != nil {
 		return "", err
 	}
@@ -53,6 +53,15 @@ func Format(s *RowSchema, body []byte) (string, error) {
 	return out.String(), nil
 }
 
+// readable is JSON whose texts are as they are: & is no \u0026.
+func readable(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
+}
+
 // formatRow writes the columns of a row in their order.
 func (s *RowSchema) formatRow(b *bytes.Buffer, native any) error {
 	union, _ := native.(map[string]any)
@@ -61,11 +70,11 @@ func (s *RowSchema) formatRow(b *bytes.Buffer, native any) error {
 		fields, _ := row.(map[string]any)
 		for i := range s.Table.Columns {
 			c := &s.Table.Columns[i]
-			value, err := json.Marshal(show(&c.Type, fields[AvroName(c.Name)]))
+			value, err := readable(show(&c.Type, fields[AvroName(c.Name)]))
 			if err != nil {
 				return fmt.Errorf("showing column %s: %w", c.Name, err)
 			}
-			name, err := json.Marshal(c.Name)
+			name, err := readable(c.Name)
 			if err != nil {
 				return fmt.Errorf("showing column %s: %w", c.Name, err)
 			}

@@ -206,7 +206,7 @@ func TestFormat(t *testing.T) {
 		case "long", "local", "at":
 			r = schemas.AppendLong(append(r, 2), 1767323045_500000)
 		case "lang":
-			r = schemas.AppendBytes(append(r, 2), `d"e`)
+			r = schemas.AppendBytes(append(r, 2), `d"e & <b>`)
 		default:
 			r = append(r, 0)
 		}
@@ -216,7 +216,7 @@ func TestFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"before": null`, `"25againmetrics": 123.45`, `"größe": -0.000000000000000000000000000001`, `"raw": "ff"`,
-		`"born": "2024-02-29"`, `"local": "2026-01-02T03:04:05.5"`, `"at": "2026-01-02T03:04:05.5Z"`, `"lang": "d\"e"`, `"long": "490923:04:05.5"`,
+		`"born": "2024-02-29"`, `"local": "2026-01-02T03:04:05.5"`, `"at": "2026-01-02T03:04:05.5Z"`, `"lang": "d\"e & <b>"`, `"long": "490923:04:05.5"`,
 		`"i8": null`, `"op": "r"`, `"seq": 9`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is not in\n%s", want, got)
