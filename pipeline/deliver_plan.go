@@ -14,6 +14,7 @@ import (
 // the newest value.
 type view struct {
 	existence sinks.Existence
+	stands    int64 // the version of existence
 	head      *lanes.Head
 	values    []lanes.Value // by name
 	links     []lanes.Link
@@ -22,11 +23,12 @@ type view struct {
 }
 
 func newView(parts []*lanes.Part) view {
-	v := view{head: parts[0].Head, existence: parts[0].Existence, values: parts[0].Values, links: parts[0].Links, gone: parts[0].Gone, whole: parts[0].Whole}
+	v := view{head: parts[0].Head, existence: parts[0].Existence, stands: parts[0].Stands, values: parts[0].Values, links: parts[0].Links, gone: parts[0].Gone, whole: parts[0].Whole}
 	for _, p := range parts[1:] {
 		if p.Head.Version >= v.head.Version {
-			v.head, v.existence = p.Head, p.Existence
+			v.head = p.Head
 		}
+		v.existence, v.stands = lanes.Prevailing(v.existence, v.stands, p.Existence, p.Stands)
 		v.gone, v.whole = v.gone || p.Gone, v.whole || p.Whole
 		v.values = append(v.values[:len(v.values):len(v.values)], p.Values...)
 		v.links = append(v.links[:len(v.links):len(v.links)], p.Links...)
@@ -66,12 +68,13 @@ func text(p sinks.Property) string {
 // makePlan compares what is wanted with what the destination holds. In doubt
 // nothing is suppressed, and where the shadow knows better than the view, what
 // it knows is written again: the destination may hold what an earlier holder
-// sent and never heard the answer to.
+// sent and never heard the answer to. What is Kept is written only where the
+// record is there; in doubt the destination looks whether it is.
 func makePlan(v view, base *shadow.Entry, lane sinks.Lane, doubt bool) plan {
-	p := plan{base: base, view: v, stale: base != nil && v.head.Version < base.Version}
-	archived := v.existence == sinks.Archived
-	if p.stale {
-		archived = base.Archived
+	p := plan{base: base, view: v, stale: base != nil && v.stands < base.Version}
+	kept, archived := v.existence == sinks.Kept, v.existence == sinks.Archived
+	if p.stale || kept {
+		archived = base != nil && base.Archived
 	}
 	if archived {
 		if doubt || base == nil || !base.Archived {
@@ -80,6 +83,9 @@ func makePlan(v view, base *shadow.Entry, lane sinks.Lane, doubt bool) plan {
 		return p
 	}
 	create := !base.There()
+	if kept && create && !doubt {
+		return p
+	}
 	restate := create || v.whole || doubt && v.gone
 	for _, val := range v.values {
 		if send, ok := choose(val, base.Property(val.Name), doubt || restate); ok {
@@ -90,7 +96,7 @@ func makePlan(v view, base *shadow.Entry, lane sinks.Lane, doubt bool) plan {
 		p.restate()
 	}
 	if restate || len(p.sent) > 0 {
-		p.write = &sinks.Write{Create: restate, Lane: lane}
+		p.write = &sinks.Write{Create: restate && !kept, Existing: kept, Lane: lane}
 		if !create {
 			p.write.ID = base.ID
 		}
@@ -152,11 +158,12 @@ func idOf(e *shadow.Entry) string {
 // none), and the properties whose dead letters are over.
 func (p *plan) settled(r sinks.Result) (e *shadow.Entry, mended []string) {
 	e = p.base.Clone()
-	if r.ID != "" {
+	kept := p.view.existence == sinks.Kept
+	if r.ID != "" || p.write != nil && p.write.Existing {
 		e.ID = r.ID
 	}
-	if !p.stale {
-		e.Version, e.Archived = p.view.head.Version, p.view.existence == sinks.Archived
+	if !p.stale && !kept {
+		e.Version, e.Archived = p.view.stands, p.view.existence == sinks.Archived
 	}
 	if p.write != nil && e.Refused {
 		e.Refused, mended = false, append(mended, "")
@@ -171,7 +178,7 @@ func (p *plan) settled(r sinks.Result) (e *shadow.Entry, mended []string) {
 			n = *s
 		}
 		n.Version = v.From.Version
-		if e.Archived { // what it should hold if it comes back
+		if e.Archived || kept && !e.There() { // what it should hold if it comes back
 			n.Held, n.Value, n.Changed, n.Stored, n.Other = true, text(v.Property), v.Changed, "", false
 		}
 		// A value that is as wanted, sent or not, ends a refusal of another one.

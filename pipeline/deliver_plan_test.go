@@ -57,6 +57,9 @@ func told(p plan) string {
 	if w.Create {
 		out = append(out, "create")
 	}
+	if w.Existing {
+		out = append(out, "existing")
+	}
 	if w.Archive {
 		out = append(out, "archive")
 	}
@@ -72,7 +75,7 @@ func told(p plan) string {
 }
 
 func TestPlan(t *testing.T) {
-	present, archived := sinks.Present, sinks.Archived
+	present, archived, kept := sinks.Present, sinks.Archived, sinks.Kept
 	tests := []struct {
 		name  string
 		base  *shadow.Entry
@@ -102,6 +105,12 @@ func TestPlan(t *testing.T) {
 		{"refused before, in doubt", known("7", 1, false, "!a=bad@1"), wanted(2, present, "a=bad", "b=1"), true, "b=1"},
 		{"another value than the refused", known("7", 1, false, "!a=bad/old@1"), wanted(2, present, "a=good"), false, "a=good"},
 		{"the value held before the refused", known("7", 1, false, "!a=bad/old@1"), wanted(2, present, "a=old"), false, "nothing"},
+		{"kept, and it is there", known("7", 1, false, "a=1@1", "b=2@1"), wanted(2, kept, "a=3"), false, "existing a=3"},
+		{"kept, and it is there so already", known("7", 1, false, "a=1@1"), wanted(2, kept, "a=1"), false, "nothing"},
+		{"kept, and nobody wrote it", nil, wanted(2, kept, "a=1"), false, "nothing"},
+		{"kept, and nobody may have written it", nil, wanted(2, kept, "a=1"), true, "existing a=1"},
+		{"kept, and it is archived", known("7", 1, true, "a=1@1"), wanted(2, kept, "a=2"), false, "nothing"},
+		{"kept, older than what is held", known("7", 5, false, "a=1@5"), wanted(3, kept, "a=2"), false, "nothing"},
 		{"never created, its record refused", &shadow.Entry{Refused: true}, wanted(2, present, "a=1"), false, "create a=1"},
 	}
 	for _, tt := range tests {
@@ -111,14 +120,22 @@ func TestPlan(t *testing.T) {
 			if got := told(p); got != tt.write {
 				t.Errorf("writes %q, want %q", got, tt.write)
 			}
-			after, _ := p.settled(sinks.Result{ID: "7"})
+			answer := sinks.Result{ID: "7"}
+			if tt.want.Existence == kept && !tt.base.There() {
+				answer = sinks.Result{}
+			}
+			after, _ := p.settled(answer)
 			if tt.base != nil {
 				if d := cmp.Diff(before, tt.base); d != "" {
 					t.Errorf("what was known is changed:\n%s", d)
 				}
 			}
 			if tt.base == nil || tt.want.Version > tt.base.Version {
-				if after.Version != tt.want.Version || after.Archived != (tt.want.Existence == archived) {
+				if tt.want.Existence == kept {
+					if tt.base != nil && (after.Version != tt.base.Version || after.Archived != tt.base.Archived) {
+						t.Errorf("version %d archived %v after it", after.Version, after.Archived)
+					}
+				} else if after.Version != tt.want.Version || after.Archived != (tt.want.Existence == archived) {
 					t.Errorf("version %d archived %v after it", after.Version, after.Archived)
 				}
 			}
@@ -192,5 +209,40 @@ func TestQuantiles(t *testing.T) {
 	}
 	if a, b := r.quantiles(); a != 2500 || b != 2990 {
 		t.Errorf("%d %d, want those of the newest thousand", a, b)
+	}
+}
+
+// TestPlanKept: what a record that is not there was to hold is what it is made
+// with, and a mutation that waits beside one that makes it does not unmake it.
+func TestPlanKept(t *testing.T) {
+	plan := func(base *shadow.Entry, ms ...*sinks.Mutation) plan {
+		var parts []*lanes.Part
+		for _, m := range ms {
+			parts = append(parts, lanes.Whole(m))
+		}
+		return makePlan(newView(parts), base, sinks.Realtime, false)
+	}
+	p := plan(nil, wanted(5, sinks.Kept, "a=gone"))
+	e, _ := p.settled(sinks.Result{})
+	late := plan(e, wanted(3, sinks.Present, "a=here", "b=1"))
+	if got := told(late); got != "create a=gone b=1" {
+		t.Errorf("made by an older mutation: %q", got)
+	}
+	for _, both := range [][]*sinks.Mutation{
+		{wanted(3, sinks.Present, "a=here", "b=1"), wanted(5, sinks.Kept, "a=gone")},
+		{wanted(5, sinks.Kept, "a=gone"), wanted(3, sinks.Present, "a=here", "b=1")},
+	} {
+		if got := told(plan(nil, both...)); got != "create a=gone b=1" {
+			t.Errorf("together: %q", got)
+		}
+	}
+	// It is gone from the destination: nothing of it is held, all of it is known.
+	p = plan(known("7", 1, false, "a=1@1", "b=2@1"), wanted(2, sinks.Kept, "a=3"))
+	e, _ = p.settled(sinks.Result{})
+	if e.There() {
+		t.Error("it is there although the destination does not have it")
+	}
+	if got := told(plan(e, wanted(3, sinks.Present, "b=4"))); got != "create a=3 b=4" {
+		t.Errorf("back again: %q", got)
 	}
 }

@@ -73,6 +73,9 @@ type Existence string
 const (
 	Present  Existence = "present"
 	Archived Existence = "archived" // should not be there; archived if it is
+	// Kept leaves the record as it is: properties are written where it is there,
+	// and it is not made for them.
+	Kept Existence = "kept"
 )
 
 // Property is the value that one property of a record should have.

@@ -25,11 +25,14 @@ type Write struct {
 	// Create says that the record must hold its required properties: the
 	// shadow has not seen it yet.
 	Create bool
+	// Existing says that the record is not to be made: where the destination
+	// does not have it the write does nothing, and its Result has no ID.
+	Existing bool
 }
 
 // Result is the destination's answer to one Write.
 type Result struct {
-	ID  string // the destination's own id
+	ID  string // the destination's own id; "" if an Existing record is not there
 	New bool   // the record was created by this write
 	// Stored are the values that the destination says it holds now, by
 	// property, which may differ from those sent (HubSpot lower-cases

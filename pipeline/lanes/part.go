@@ -1,6 +1,7 @@
 package lanes
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -85,9 +86,11 @@ type Part struct {
 	Whole    bool
 	Attempts int       // calls that ended without an answer to this record
 	Failed   time.Time // when the first of them did
-	// Existence is that of the newest mutation, Head.
-	Existence sinks.Existence
+	// Head is the newest mutation. Existence is that of the newest one that says
+	// something of it, in version Stands: Kept beside another says nothing.
 	Head      *Head
+	Existence sinks.Existence
+	Stands    int64
 	Values    []Value // by name
 	Links     []Link
 	Items     []*Item
@@ -146,8 +149,9 @@ func size(p sinks.Property) int { return len(p.Name) + len(p.Value) + 96 }
 func (p *Part) merge(h *Head, e sinks.Existence, values []sinks.Property, links []sinks.Link) int {
 	before := p.bytes
 	if p.Head == nil || h.Version >= p.Head.Version {
-		p.Head, p.Existence = h, e
+		p.Head = h
 	}
+	p.exist(e, h.Version)
 	p.Gone = p.Gone || e == sinks.Archived
 	if p.Values == nil && len(values) > 0 {
 		p.Values = make([]Value, 0, len(values))
@@ -159,6 +163,28 @@ func (p *Part) merge(h *Head, e sinks.Existence, values []sinks.Property, links 
 		p.link(Link{l, h})
 	}
 	return p.bytes - before
+}
+
+func (p *Part) exist(e sinks.Existence, version int64) {
+	p.Existence, p.Stands = Prevailing(p.Existence, p.Stands, e, version)
+}
+
+// Prevailing gives the existence that holds of two, and its version: the newer
+// one, but Kept only where there is no other. "" is none at all.
+func Prevailing(a sinks.Existence, av int64, b sinks.Existence, bv int64) (sinks.Existence, int64) {
+	rank := func(e sinks.Existence) int {
+		switch e {
+		case "":
+			return 0
+		case sinks.Kept:
+			return 1
+		}
+		return 2
+	}
+	if cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(bv, av)) >= 0 {
+		return b, bv
+	}
+	return a, av
 }
 
 func (p *Part) put(v Value) {
@@ -193,8 +219,9 @@ func (p *Part) link(l Link) {
 // comes back from a call, with what arrived meanwhile.
 func (p *Part) absorb(o *Part) {
 	if o.Head.Version >= p.Head.Version {
-		p.Head, p.Existence = o.Head, o.Existence
+		p.Head = o.Head
 	}
+	p.exist(o.Existence, o.Stands)
 	for _, v := range o.Values {
 		p.put(v)
 	}

@@ -126,9 +126,7 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 		e.out.Rendered = true
 	case Left:
 		e.out.Rendered = true
-		if was == True || e.m.plan.onLeave.verb != "set" {
-			e.out.Mutation = e.gone(&e.m.plan.onLeave)
-		}
+		e.out.Mutation = e.gone(&e.m.plan.onLeave)
 	case Deleted:
 		e.out.Rendered = true
 		e.out.Mutation = e.gone(&e.m.plan.onDelete)
@@ -325,6 +323,7 @@ func (e *Evaluator) gone(p *policyPlan) *sinks.Mutation {
 	m := e.record(e.m.plan.record, e.key, in.Reason)
 	m.Lane = sinks.Routine
 	due := classes[len(classes)-1].after
+	m.Existence = sinks.Kept // nothing is made only to say that it is gone
 	if p.verb == "archive" {
 		m.Existence = sinks.Archived
 	}

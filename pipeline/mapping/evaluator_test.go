@@ -95,10 +95,10 @@ properties: { name: { from: name } }
 	f("", "id=1|name=Ann|active=1", "outside") // null in a condition is false
 	f("", "id=1|name=Ann|active=1|kind=b", "present routine present 1 name*=Ann")
 	f("id=1|name=Ann|active=0|kind=a", "id=1|name=Ann|active=1|kind=a", "present routine present 1 name*=Ann")
-	f("id=1|name=Ann|active=1|kind=a", "id=1|name=Ann|active=1|kind=c", "left routine present 1 active*=false amount*=0")
+	f("id=1|name=Ann|active=1|kind=a", "id=1|name=Ann|active=1|kind=c", "left routine kept 1 active*=false amount*=0")
 	f("id=1|name=Ann|active=0|kind=a", "id=1|name=Bob|active=0|kind=a", "outside")
-	f("", "id=1|active=0", "left", func(in *mapping.Input) { in.Mapped = true }) // there may be no record
-	f("id=1|active=1|kind=a", "", "deleted")                                     // on_delete: keep
+	f("", "id=1|active=0", "left routine kept 1 active*=false amount*=0", func(in *mapping.Input) { in.Mapped = true }) // there may be no record
+	f("id=1|active=1|kind=a", "", "deleted")                                                                            // on_delete: keep
 	f("", "id=1|active=1", "undecided", func(in *mapping.Input) { in.Unknown = []string{"kind"} })
 	f("", "id=1|active=0", "outside", func(in *mapping.Input) { in.Unknown = []string{"kind"} }) // one side decides
 }

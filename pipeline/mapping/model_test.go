@@ -44,6 +44,9 @@ func apply(at map[string]map[string]string, m *sinks.Mutation) {
 	}
 	rec := at[m.Record.Key]
 	if rec == nil {
+		if m.Existence == sinks.Kept {
+			return
+		}
 		rec = map[string]string{}
 		at[m.Record.Key] = rec
 	}

@@ -127,9 +127,8 @@ type Input struct {
 	// Before is the row as last mapped. Nil: never mapped, or not known.
 	Before cdc.Row
 	// Mapped says that a record of this entity may have been written although
-	// Before does not show it: then archiving reaches it when the entity does
-	// not belong to the map. `set` does not: it would make the record where
-	// there is none.
+	// Before does not show it: then on_leave reaches it when the entity does
+	// not belong to the map.
 	Mapped bool
 	// Unknown names columns whose value in After is not to be trusted yet.
 	Unknown  []string

@@ -59,7 +59,7 @@ var errOpen = errors.New("circuit breaker open: no call was made")
 
 // Apply upserts the writes, or archives those that say so. Most batches are
 // one call; a value that HubSpot will not move back takes two more, an archive
-// a look-up, a batch refused as a whole as many as it takes to find the record
+// or a write for an existing record a look-up, a batch refused as a whole as many as it takes to find the record
 // to blame while the call timeout lasts.
 func (s *Sink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Result {
 	results := make([]sinks.Result, len(writes))
@@ -114,7 +114,7 @@ func (j *job) run(items []*item) {
 		}
 	}
 	for _, p := range order {
-		if set := upserts[p]; len(set) > 0 {
+		if set := j.existing(p, upserts[p]); len(set) > 0 {
 			j.upsertAll(p, set)
 		}
 		if set := archives[p]; len(set) > 0 {

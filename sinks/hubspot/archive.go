@@ -55,6 +55,35 @@ func (j *job) archive(unique string, items []*item) {
 	}
 }
 
+// existing ends the writes that are for existing records only and have none:
+// an upsert would make it. Who archives between look-up and upsert gets it back.
+func (j *job) existing(unique string, items []*item) []*item {
+	var ask, rest []*item
+	for _, it := range items {
+		if it.Existing {
+			ask = append(ask, it)
+		} else {
+			rest = append(rest, it)
+		}
+	}
+	if len(ask) == 0 {
+		return items
+	}
+	found, err := j.lookUp(unique, ask, nil)
+	if err != nil {
+		failAll(ask, err)
+		return rest
+	}
+	for _, it := range ask {
+		if found[it] == nil {
+			it.done = true
+		} else {
+			rest = append(rest, it)
+		}
+	}
+	return rest
+}
+
 // lookUp reads records by their key. Those that HubSpot does not have are
 // absent from the answer.
 func (j *job) lookUp(unique string, items []*item, properties []string) (map[*item]*batchResult, error) {

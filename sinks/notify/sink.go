@@ -119,6 +119,9 @@ func (s *Sink) write(ctx context.Context, w *sinks.Write) sinks.Result {
 	if w.Archive {
 		return sinks.Result{ID: identify(key, "page", w.Record.ID())}
 	}
+	if w.Existing { // a page is never changed
+		return sinks.Result{}
+	}
 	p, refused := s.page(w, key, time.Now())
 	if refused != nil {
 		return sinks.Result{Err: refused}

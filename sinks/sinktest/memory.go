@@ -172,6 +172,9 @@ func (m *Memory) write(w sinks.Write) sinks.Result {
 		s.Archived, s.Writes = true, s.Writes+1
 		return sinks.Result{ID: s.ID}
 	}
+	if w.Existing && (!there || s.Archived) {
+		return sinks.Result{}
+	}
 	if !there {
 		if m.records == nil {
 			m.records = map[string]*Stored{}

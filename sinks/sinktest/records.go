@@ -234,3 +234,35 @@ func testUnarchive(t *testing.T, h *Harness) {
 	must(t, h.apply(t, w))
 	h.there(t, w, 1)
 }
+
+func testExisting(t *testing.T, h *Harness) {
+	w := h.Write(1)
+	absent := w
+	absent.Existing = true
+	if r := must(t, h.apply(t, absent))[0]; r.ID != "" || r.New {
+		t.Errorf("a record that is not there: id %q, new %v", r.ID, r.New)
+	}
+	h.there(t, w, 0)
+	if h.Permanent {
+		return
+	}
+	id := must(t, h.apply(t, w))[0].ID
+	there, other := w, h.Write(2)
+	p := w.Properties[len(w.Properties)-1]
+	there.Properties = []sinks.Property{{Name: p.Name, State: sinks.Clear, Lane: p.Lane}}
+	there.ID, there.Trace, there.Create, there.Existing, other.Existing = id, "existing", false, true, true
+	rs := must(t, h.apply(t, there, other))
+	if rs[0].ID != id || rs[1].ID != "" {
+		t.Errorf("ids %q and %q, want %q and none", rs[0].ID, rs[1].ID, id)
+	}
+	if got := h.Holds(w, p.Name); got != "" {
+		t.Errorf("%s of a record that is there holds %q after clearing", p.Name, got)
+	}
+	h.there(t, other, 0)
+	must(t, h.apply(t, sinks.Write{Record: w.Record, ID: id, Trace: "archive", Lane: w.Lane, Archive: true}))
+	there.Trace = "archived"
+	if r := must(t, h.apply(t, there))[0]; r.ID != "" {
+		t.Errorf("an archived record: id %q", r.ID)
+	}
+	h.there(t, w, 0)
+}

@@ -73,6 +73,7 @@ var contract = []struct {
 	{"archiving what is there removes it", false, testArchive},
 	{"archiving what is not there succeeds", false, testArchiveAbsent},
 	{"an archived record that is written is there again", false, testUnarchive},
+	{"what is for an existing record makes none", false, testExisting},
 	{"throttling is the error of every result and passes", false, testThrottled},
 	{"a server error is the error of every result and passes", false, testUnavailable},
 	{"a lost answer is unknown and repeating it doubles nothing", false, testLostAnswer},
