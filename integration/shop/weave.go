@@ -79,7 +79,7 @@ type node struct {
 // written before the rows that it names, nor after their end. The same seed
 // gives the same order.
 func Weave(list []Scenario, shoppers int, seed uint64) []Txn {
-	nodes, starts := order(list)
+	nodes, starts := sequence(list)
 	r := rand.New(rand.NewPCG(seed, 55))
 	next := append([]int(nil), starts[:len(list)]...)
 	var open []int // scenarios that have begun and not ended
@@ -111,9 +111,9 @@ func Weave(list []Scenario, shoppers int, seed uint64) []Txn {
 	return out
 }
 
-// order finds what must come before what. starts has each scenario's first
+// sequence finds what must come before what. starts has each scenario's first
 // node, and one more.
-func order(list []Scenario) (nodes []node, starts []int) {
+func sequence(list []Scenario) (nodes []node, starts []int) {
 	written := map[string]int{} // the last transaction that wrote the row
 	named := map[string][]int{} // those that named it since
 	requires := func(n, first int) {
