@@ -1,7 +1,7 @@
 # Everything a newcomer needs. Each target installs or starts what it lacks.
 
 GO ?= go
-SERVERS ?= mariadb mysql kafka registry
+SERVERS ?= mariadb mysql kafka registry python
 
 .PHONY: help build demo test test-short test-containers servers bench fuzz lint
 

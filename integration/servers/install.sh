@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests and the demo need and the machine has not:
 #
-#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker|demo ...
+#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|python|docker|demo ...
 #
 # Everything but Debian's packages goes to $CHARTWIRE_CACHE (default
 # ~/.cache/chartwire) and is reused. Safe to run again; says what it found.
@@ -99,6 +99,15 @@ registry() {
 	finish registry
 }
 
+# A consumer that is not ours, in an environment of its own.
+python() {
+	once python || return 0
+	python3 -c 'import venv, ensurepip' 2>/dev/null || apt python3 python3-venv
+	d=$cache/python.part
+	python3 -m venv "$d" && "$d/bin/python" -m pip install -q --disable-pip-version-check -r "$here/../foreign/requirements.txt" >&2
+	finish python
+}
+
 docker() { need dockerd docker.io; }
 
 # The demo needs one MariaDB, wherever it comes from.
@@ -106,7 +115,7 @@ demo() {
 	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || command docker info >/dev/null 2>&1 || mariadb
 }
 
-[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|docker|demo ..."; exit 2; }
+[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|python|docker|demo ..."; exit 2; }
 for what in "$@"; do
 	case $what in
 	mariadb) mariadb ;;
@@ -115,6 +124,7 @@ for what in "$@"; do
 	kafka) jars kafka "$KAFKA" "$KAFKA_LOG4J" ;;
 	kafka39) jars kafka39 "$KAFKA39" "" ;;
 	registry) registry ;;
+	python) python ;;
 	docker) docker ;;
 	demo) demo ;;
 	*) say "unknown: $what"; exit 2 ;;
