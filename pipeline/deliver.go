@@ -54,7 +54,8 @@ type DeliverOptions struct {
 //     holds what was learned from it.
 //   - A value never overwrites one of a newer mutation, whatever lane each took.
 //   - A record in doubt is written whole, and what the destination says counts.
-//   - One record has one call in the air. No call starts after the lease.
+//   - One record has one call in the air, and one for its links. No call starts
+//     after the lease.
 //   - A refusal is one record's, or one property's, and holds up nothing else.
 type Deliver struct {
 	o       DeliverOptions

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -19,8 +18,11 @@ func (t *term) answer(a answer) error {
 	now := time.Now()
 	t.air[a.lane]--
 	t.countCall(a.lane, len(a.writes), now.Sub(a.started))
-	if len(a.results) != len(a.plans) {
-		return fmt.Errorf("sink %s gave %d results for %d writes", t.o.Sink.Name(), len(a.results), len(a.plans))
+	if len(a.results) != len(a.writes) {
+		return fmt.Errorf("sink %s gave %d results for %d writes", t.o.Sink.Name(), len(a.results), len(a.writes))
+	}
+	if len(a.works) > 0 {
+		return t.linked(a, now)
 	}
 	for i := range a.plans {
 		t.result(&a.plans[i], a.results[i], a.call, now)
@@ -92,8 +94,11 @@ func (t *term) done(p *plan, r sinks.Result, now time.Time) {
 
 // settle notes in the shadow what a plan brought, and ends dead letters.
 func (t *term) settle(id sinks.Record, p *plan, r sinks.Result) {
-	e, mended := p.settled(r)
+	e, mended := p.settled(r, time.Now())
 	t.store.Put(id.ID(), e)
+	if e.There() && (!p.base.There() || p.base.ID != e.ID) {
+		t.links.fresh = append(t.links.fresh, id.ID())
+	}
 	for _, property := range mended {
 		t.mend(id, property)
 	}
@@ -174,15 +179,10 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, c call, now time.Time) 
 		}
 	}
 	if len(c.plans) == 1 && attempts >= lonely && t.success.After(since) {
-		t.refused(p, &sinks.Rejected{Code: "UNANSWERED", Class: "unavailable",
-			Message: fmt.Sprintf("%d calls for it alone ended without an answer while others succeeded; the last: %v", attempts, u.Err)}, lane, now)
+		t.refused(p, unanswered(attempts, u.Err), lane, now)
 		return
 	}
-	wait := u.Wait
-	if wait <= 0 {
-		wait = min(firstWait<<min(attempts, 10), lastWait)
-		wait = wait*3/4 + rand.N(wait/2)
-	}
+	wait := backoff(u.Wait, attempts)
 	t.counts.unanswered(t, lane, u, wait, now)
 	t.land(p.rec, func(part *lanes.Part) bool {
 		part.Attempts, part.Failed, part.NotBefore, part.Again = attempts+1, since, now.Add(wait), false

@@ -23,10 +23,11 @@ const longest = time.Second
 // acknowledged late.
 const lapsed = 20 * time.Millisecond
 
-// call is one call in the air.
+// call is one call in the air: for records (plans) or for their links (works).
 type call struct {
 	lane    sinks.Lane
 	plans   []plan
+	works   []*linkWork
 	writes  []sinks.Write
 	started time.Time
 }
@@ -40,8 +41,10 @@ type answer struct {
 // calls starts what may be started now, and returns when to look again.
 func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) time.Time {
 	wake := now.Add(idle)
-	if at := t.queue.Wake(now); !at.IsZero() && at.Before(wake) {
-		wake = at
+	for _, at := range []time.Time{t.queue.Wake(now), t.links.ripen(now)} {
+		if !at.IsZero() && at.Before(wake) {
+			wake = at
+		}
 	}
 	if t.store.Dirty() >= dirtyEntries {
 		return wake // the commit's end wakes us
@@ -58,7 +61,7 @@ func (t *term) calls(now time.Time, work context.Context, wg *sync.WaitGroup) ti
 				}
 				break
 			}
-			c, err := t.compose(lane)
+			c, err := t.next(lane, now)
 			if err != nil {
 				select {
 				case t.failures <- err:
@@ -105,6 +108,22 @@ func (t *term) batch(object string, attempts int) int {
 	return max(t.o.Sink.Batch(object)>>max(attempts-3, 0), 1)
 }
 
+// next is a lane's next call: for records, but for links when none wait to be
+// written, or links have waited long enough.
+func (t *term) next(lane sinks.Lane, now time.Time) (call, error) {
+	due := t.linksDue(lane, now)
+	if due {
+		if c, err := t.composeLinks(lane, now); err != nil || len(c.writes) > 0 {
+			return c, err
+		}
+	}
+	c, err := t.compose(lane)
+	if err != nil || len(c.writes) > 0 || due {
+		return c, err
+	}
+	return t.composeLinks(lane, now)
+}
+
 // compose picks the records of a lane's next call. Those for which there is
 // nothing to write are done; none are left when there are no writes.
 func (t *term) compose(lane sinks.Lane) (call, error) {
@@ -145,6 +164,10 @@ func trace(r sinks.Record, version int64) string {
 }
 
 func (t *term) back(c call) {
+	for _, w := range c.works {
+		w.air = false
+	}
+	t.links.lanes[c.lane] = append(c.works, t.links.lanes[c.lane]...)
 	recs := make([]*lanes.Record, len(c.plans))
 	for i := range c.plans {
 		recs[i] = c.plans[i].rec

@@ -25,15 +25,17 @@ const easy = 5 * time.Second
 // commit is one Kafka transaction in the air.
 type commit struct {
 	progress shadow.Progress
-	reach    []int64     // by partition
-	last     *kgo.Record // of the shadow's topic: its offset is where the copy ends
+	reach    []int64               // by partition
+	last     *kgo.Record           // of the shadow's topic: its offset is where the copy ends
+	open     map[string]sinks.Lane // records whose links are to be looked at
+	fresh    []string              // records that got an id
 }
 
 // commitDue says when to commit; zero: now.
 func (t *term) commitDue(now time.Time) time.Time {
 	busy := t.store.Dirty() > 0 || len(t.letters) > 0 || t.marked
 	switch {
-	case t.next != nil || !busy && !t.beaten:
+	case t.saving != nil || !busy && !t.beaten:
 		return now.Add(idle)
 	case !busy && t.last.Add(easy).After(now):
 		return t.last.Add(easy)
@@ -47,12 +49,16 @@ func (t *term) commitDue(now time.Time) time.Time {
 // lets pass. Nothing else is produced until it has landed.
 func (t *term) commit(clean bool) {
 	topic := t.o.Topics.Shadow(t.o.Sink.Name())
-	c := &commit{progress: t.progress(clean)}
+	c := &commit{progress: t.progress(clean), open: map[string]sinks.Lane{}, fresh: t.links.fresh}
+	t.links.fresh = nil
 	for _, p := range t.partitions {
 		c.reach = append(c.reach, p.asked)
 	}
 	for id, e := range t.store.Take() {
 		t.p.Produce(&kgo.Record{Topic: topic, Key: []byte(id), Value: e.Append(nil)})
+		if lane, open := e.Open(); open {
+			c.open[id] = lane
+		}
 	}
 	for _, r := range t.letters {
 		t.p.Produce(r)
@@ -60,7 +66,7 @@ func (t *term) commit(clean bool) {
 	value, err := c.progress.Append(nil)
 	c.last = &kgo.Record{Topic: topic, Key: []byte(shadow.ProgressKey), Value: value}
 	t.p.Produce(c.last)
-	t.letters, t.marked, t.beaten, t.next, t.last = map[string]*kgo.Record{}, false, false, c, time.Now()
+	t.letters, t.marked, t.beaten, t.saving, t.last = map[string]*kgo.Record{}, false, false, c, time.Now()
 	if err != nil {
 		t.committed <- err
 		return
@@ -70,13 +76,22 @@ func (t *term) commit(clean bool) {
 
 // landed takes the end of a transaction in.
 func (t *term) landed(err error) error {
-	c := t.next
-	t.next = nil
+	c := t.saving
+	t.saving = nil
 	if err != nil {
 		return err
 	}
 	if err := t.store.Committed(c.progress, c.last.Offset+1); err != nil {
 		return err
+	}
+	now := time.Now()
+	for id, lane := range c.open {
+		t.consider(id, lane, now)
+	}
+	for _, id := range c.fresh {
+		if err := t.relink(id, now); err != nil {
+			return err
+		}
 	}
 	for i, p := range t.partitions {
 		p.reach = c.reach[i]

@@ -25,6 +25,9 @@ type deliverMetrics struct {
 	letters    *prometheus.CounterVec
 	mended     prometheus.Counter
 	stored     *prometheus.CounterVec
+	linked     *prometheus.CounterVec
+	pending    prometheus.Gauge
+	pendingAge prometheus.Gauge
 	lost       prometheus.Counter
 	lapsed     prometheus.Counter
 	doubt      prometheus.Gauge
@@ -65,6 +68,9 @@ func newDeliverMetrics(r prometheus.Registerer, sink string) (*deliverMetrics, e
 	m.letters = counter("dead_letters_total", "Refusals.", "lane", "flow")
 	m.mended = counter("dead_letters_mended_total", "Refusals that were taken after all.").WithLabelValues()
 	m.stored = counter("stored_otherwise_total", "Values that the destination holds in another form (normalised) or as another text (other).", "how")
+	m.linked = counter("links_total", "Links between records that were made or removed.", "how")
+	m.pending = gauge("pending_links", "Links that are wanted and not made yet: their far end is not there, or their call is still to come.").WithLabelValues()
+	m.pendingAge = gauge("pending_link_age_seconds", "How long the oldest pending link waits; 0 if none does.").WithLabelValues()
 	m.lost = counter("records_lost_total", "Records that the destination had lost or merged, and that were written whole.").WithLabelValues()
 	m.lapsed = counter("lease_lapsed_total", "Times at which no call could start because the lease was over.").WithLabelValues()
 	m.doubt = gauge("doubt_records", "Records in doubt that wait or are in the air.").WithLabelValues()

@@ -17,7 +17,7 @@ type view struct {
 	stands    int64 // the version of existence
 	head      *lanes.Head
 	values    []lanes.Value // by name
-	links     []lanes.Link
+	links     []lanes.LinkSet
 	gone      bool // a mutation in doubt may have archived the record meanwhile
 	whole     bool
 }
@@ -40,6 +40,7 @@ func newView(parts []*lanes.Part) view {
 			}
 			return int(min(max(b.From.Version-a.From.Version, -1), 1)) // newest first
 		})
+		slices.SortStableFunc(v.links, func(a, b lanes.LinkSet) int { return int(min(max(b.From.Version-a.From.Version, -1), 1)) })
 		v.values = slices.CompactFunc(v.values, func(a, b lanes.Value) bool { return a.Name == b.Name })
 	}
 	return v
@@ -156,7 +157,7 @@ func idOf(e *shadow.Entry) string {
 
 // settled gives what is known after the write (or without one, if the plan has
 // none), and the properties whose dead letters are over.
-func (p *plan) settled(r sinks.Result) (e *shadow.Entry, mended []string) {
+func (p *plan) settled(r sinks.Result, now time.Time) (e *shadow.Entry, mended []string) {
 	e = p.base.Clone()
 	kept := p.view.existence == sinks.Kept
 	if r.ID != "" || p.write != nil && p.write.Existing {
@@ -190,11 +191,24 @@ func (p *plan) settled(r sinks.Result) (e *shadow.Entry, mended []string) {
 	if p.write != nil && !p.write.Archive {
 		mended = p.hold(e, r, mended)
 	}
-	for _, l := range p.view.links {
-		e.Link(shadow.Link{Link: l.Link, Version: l.From.Version})
+	if another := p.base != nil && p.base.ID != e.ID; another || e.Archived {
+		e.Detach(another, now)
+	}
+	for _, s := range p.view.links {
+		said := shadow.LinkSet{Name: s.Name, Version: s.From.Version, Flow: s.From.Flow, Map: s.From.Map, Lane: s.From.Lane}
+		if len(s.From.Origin) > 0 {
+			said.Row = s.From.Origin[0]
+		}
+		if e.Want(said, s.Links, now, s.Retry) {
+			mended = append(mended, linkProperty(s.Name))
+		}
 	}
 	return e, mended
 }
+
+// linkProperty is what a dead letter of a link is about, beside its record. No
+// property's name looks like it.
+func linkProperty(name string) string { return "links." + name }
 
 // hold notes what was sent as held.
 func (p *plan) hold(e *shadow.Entry, r sinks.Result, mended []string) []string {

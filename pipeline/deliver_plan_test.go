@@ -124,7 +124,7 @@ func TestPlan(t *testing.T) {
 			if tt.want.Existence == kept && !tt.base.There() {
 				answer = sinks.Result{}
 			}
-			after, _ := p.settled(answer)
+			after, _ := p.settled(answer, time.Now())
 			if tt.base != nil {
 				if d := cmp.Diff(before, tt.base); d != "" {
 					t.Errorf("what was known is changed:\n%s", d)
@@ -155,7 +155,7 @@ func TestPlanRetryOfARefusedValue(t *testing.T) {
 	if got := told(p); got != "a=bad" {
 		t.Fatalf("writes %q", got)
 	}
-	e, mended := p.settled(sinks.Result{ID: "7", Stored: map[string]string{"a": "BAD"}})
+	e, mended := p.settled(sinks.Result{ID: "7", Stored: map[string]string{"a": "BAD"}}, time.Now())
 	if !slices.Equal(mended, []string{"a"}) {
 		t.Errorf("mended %q", mended)
 	}
@@ -223,7 +223,7 @@ func TestPlanKept(t *testing.T) {
 		return makePlan(newView(parts), base, sinks.Realtime, false)
 	}
 	p := plan(nil, wanted(5, sinks.Kept, "a=gone"))
-	e, _ := p.settled(sinks.Result{})
+	e, _ := p.settled(sinks.Result{}, time.Now())
 	late := plan(e, wanted(3, sinks.Present, "a=here", "b=1"))
 	if got := told(late); got != "create a=gone b=1" {
 		t.Errorf("made by an older mutation: %q", got)
@@ -238,7 +238,7 @@ func TestPlanKept(t *testing.T) {
 	}
 	// It is gone from the destination: nothing of it is held, all of it is known.
 	p = plan(known("7", 1, false, "a=1@1", "b=2@1"), wanted(2, sinks.Kept, "a=3"))
-	e, _ = p.settled(sinks.Result{})
+	e, _ = p.settled(sinks.Result{}, time.Now())
 	if e.There() {
 		t.Error("it is there although the destination does not have it")
 	}

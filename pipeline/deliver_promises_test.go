@@ -9,12 +9,9 @@ import (
 	"chartwire/cdc"
 	"chartwire/pipeline"
 	"chartwire/pipeline/deadletter"
-	"chartwire/pipeline/shadow"
 	"chartwire/pipeline/writes"
 	"chartwire/sinks"
 	"chartwire/sinks/sinktest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const soon = 20 * time.Second
@@ -41,7 +38,14 @@ var deliverPromises = []struct {
 	{"no call starts after the lease", nil, testLeaseOver},
 	{"heartbeats are seen when all before them is done", nil, testHeartbeat},
 	{"a record that the destination lost is written whole", nil, testLostRecord},
-	{"links are parked in the shadow", nil, testLinks},
+	{"a link is made once both ends are there", nil, testLinkBothEnds},
+	{"a link moves, goes, and what changes nothing costs no call", nil, testLinkMoves},
+	{"links of records that come back are made again", nil, testLinkComesBack},
+	{"a refused link is one dead letter and can be retried", nil, testLinkRefused},
+	{"a missing end is asked for a few times, then waited for", nil, testLinkMissing},
+	{"links that were in the air are asked for again", nil, testLinkTakeOver},
+	{"a lost answer about links is in doubt until its call has ended", nil, testLinkLate},
+	{"a sink that knows no links gets none", nil, testLinkUnsupported},
 	{"the local copy may vanish", nil, testNoCopy},
 	{"no value and no key is in a log line or a metric", nil, testNothingLeaks},
 }
@@ -255,40 +259,6 @@ func testLostRecord(t *testing.T, e *deliverEnv) {
 	e.send(e.mutation("p", sinks.Realtime, "a", "3", "b", "2"))
 	e.settle(soon)
 	e.equal()
-}
-
-func testLinks(t *testing.T, e *deliverEnv) {
-	e.start()
-	m := e.mutation("p", sinks.Realtime, "a", "1")
-	m.Links = []sinks.Link{{To: sinks.Record{Object: "deals", Property: "k", Key: "9"}, Label: "patient", State: sinks.Set}}
-	e.send(m)
-	e.settle(soon)
-	cl, err := e.c.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	topic := e.topics.Shadow("crm")
-	id, err := shadow.Identify(t.Context(), cl, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := shadow.Open(t.TempDir(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if err := s.Refresh(t.Context(), e.c, topic); err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.Get(m.Record.ID())
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []shadow.Link{{Link: m.Links[0], Version: m.Version}}
-	if d := cmp.Diff(want, got.Links); d != "" {
-		t.Errorf("parked (-want +got):\n%s", d)
-	}
 }
 
 func testNoCopy(t *testing.T, e *deliverEnv) {

@@ -96,6 +96,15 @@ func (h history) next() *sinks.Mutation {
 	if h.r.IntN(12) == 0 {
 		m.Existence, m.Properties = sinks.Archived, nil
 	}
+	for _, name := range []string{"one", "other"} {
+		if h.r.IntN(2) == 0 {
+			var to []string
+			for range h.r.IntN(3) {
+				to = append(to, key(h.r.IntN(10))+[]string{"", "/payer"}[h.r.IntN(2)])
+			}
+			m.Links = append(m.Links, linksTo(name, to...)...)
+		}
+	}
 	return m
 }
 
@@ -160,6 +169,7 @@ func testRandom(t *testing.T, e *deliverEnv, seed uint64, rounds int) {
 	}
 	moody.calmDown()
 	e.settle(60 * time.Second)
+	e.linkedSoon(60 * time.Second)
 	e.equal()
 	if ls := e.letters(); len(ls) != 0 {
 		t.Errorf("%d dead letters", len(ls))

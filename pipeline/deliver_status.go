@@ -17,9 +17,19 @@ type DeliverStatus struct {
 	DoubtUntil time.Time                       `json:"doubt_until,omitzero"`
 	Lanes      map[sinks.Lane]DeliverLane      `json:"lanes,omitempty"`
 	Beats      map[string]map[string]time.Time `json:"heartbeats,omitempty"` // by flow and lane: commit time of the newest seen at the sink
-	Doubts     int                             `json:"in_doubt"`             // records
-	Halts      map[string]string               `json:"halts,omitempty"`      // by flow
-	Halt       string                          `json:"halt,omitempty"`       // why all of it stopped
+	Links      DeliverLinks                    `json:"links"`
+	Doubts     int                             `json:"in_doubt"`        // records
+	Halts      map[string]string               `json:"halts,omitempty"` // by flow
+	Halt       string                          `json:"halt,omitempty"`  // why all of it stopped
+}
+
+// DeliverLinks is how far the second step is, that of the links.
+type DeliverLinks struct {
+	// Pending are those that are wanted and not made yet, Since is when the
+	// oldest became so: its far end is not there, or its call is still to come.
+	Pending int       `json:"pending"`
+	Since   time.Time `json:"since,omitzero"`
+	Waiting int       `json:"waiting"` // records whose links may be asked for
 }
 
 // DeliverLane is how far one lane is. The counts are those since this process
@@ -147,6 +157,7 @@ func (t *term) report(now time.Time) {
 		s.Lanes[lane] = l
 		t.metrics.report(lane, l, now)
 	}
+	t.reportLinks(s, now)
 	s.Doubts = t.queue.Doubts()
 	t.metrics.doubt.Set(float64(s.Doubts))
 	for flow, beats := range t.counts.beats {
@@ -156,4 +167,18 @@ func (t *term) report(now time.Time) {
 		s.Halts[flow] = h.Error()
 	}
 	t.status.Store(s)
+}
+
+func (t *term) reportLinks(s *DeliverStatus, now time.Time) {
+	n, since, err := t.store.Pending()
+	if err != nil {
+		t.log.Warn("counting the links that wait", "err", err)
+	}
+	s.Links = DeliverLinks{Pending: n, Since: since, Waiting: len(t.links.work)}
+	t.metrics.pending.Set(float64(n))
+	age := 0.0
+	if n > 0 {
+		age = max(now.Sub(since).Seconds(), 0)
+	}
+	t.metrics.pendingAge.Set(age)
 }

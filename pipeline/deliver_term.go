@@ -45,9 +45,10 @@ type term struct {
 	marked    bool                   // an offset moved since the last commit
 	beaten    bool                   // past a heartbeat
 	committed chan error
-	next      *commit // in the air
+	saving    *commit // in the air
 	last      time.Time
 
+	links  linker
 	halts  map[string]*cdc.Halt // by flow
 	counts counts
 }
@@ -92,7 +93,7 @@ func (d *Deliver) newTerm(ctx context.Context, p *lease.Producer, store *shadow.
 		Deliver: d, p: p, store: store, queue: lanes.New(limits),
 		failures: make(chan error, len(sinks.Lanes)), answers: make(chan answer, d.o.Calls),
 		committed: make(chan error, 1), letters: map[string]*kgo.Record{}, halts: map[string]*cdc.Halt{},
-		counts: counts{beats: map[string]map[string]time.Time{}},
+		counts: counts{beats: map[string]map[string]time.Time{}}, links: linker{work: map[string]*linkWork{}, loading: true},
 	}
 	progress := store.Progress()
 	// No progress: nobody ever held this sink.
@@ -154,7 +155,7 @@ func (t *term) run(ctx context.Context) error {
 	defer func() {
 		stop()
 		wg.Wait()
-		if t.next != nil { // the producer is not to be left while it commits
+		if t.saving != nil { // the producer is not to be left while it commits
 			<-t.committed
 		}
 	}()
@@ -182,6 +183,9 @@ func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
 	defer timer.Stop()
 	for {
 		now := time.Now()
+		if err := t.load(now); err != nil {
+			return err
+		}
 		wake := t.calls(now, work, wg)
 		if due := t.commitDue(now); due.IsZero() {
 			t.commit(false)
@@ -235,7 +239,7 @@ const dirtyEntries = 4000
 
 // room reports whether the lane may bring more.
 func (t *term) room(lane sinks.Lane) bool {
-	return t.beyond[lane] == nil && !t.queue.Full(lane) && t.held[lane] < ledgerLines && t.store.Dirty() < dirtyEntries
+	return t.beyond[lane] == nil && !t.queue.Full(lane) && (len(t.links.work) < linkWorks || lane == sinks.Safety) && t.held[lane] < ledgerLines && t.store.Dirty() < dirtyEntries
 }
 
 // finish ends the calls in the air and saves what is done.
@@ -256,7 +260,7 @@ func (t *term) finish() error {
 			return errors.New("a call did not end within its timeout")
 		}
 	}
-	if t.next != nil {
+	if t.saving != nil {
 		if err := t.landed(<-t.committed); err != nil {
 			return err
 		}
@@ -280,6 +284,12 @@ func (t *term) doubtful() bool {
 			if !t.clean && !ours[topic] && saved.Offsets[topic][number] < reach {
 				return true
 			}
+		}
+	}
+	now := time.Now()
+	for _, w := range t.links.work {
+		if now.Before(w.doubt) {
+			return true
 		}
 	}
 	return t.queue.Doubts() > 0

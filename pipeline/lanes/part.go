@@ -19,6 +19,7 @@ type Ref struct {
 type Head struct {
 	Flow    string
 	Map     string
+	Lane    sinks.Lane
 	Version int64
 	Commit  time.Time
 	Reason  string
@@ -33,10 +34,13 @@ type Value struct {
 	Retry bool
 }
 
-// Link is an association that waits, and the mutation it came from.
-type Link struct {
-	sinks.Link
-	From *Head
+// LinkSet is all the links of one name, and the mutation that said so.
+type LinkSet struct {
+	Name  string
+	Links []sinks.Link
+	From  *Head
+	// Retry says that a person asked for it: a link once refused is asked for.
+	Retry bool
 }
 
 // Arrival is one mutation as it was read.
@@ -92,7 +96,7 @@ type Part struct {
 	Existence sinks.Existence
 	Stands    int64
 	Values    []Value // by name
-	Links     []Link
+	Links     []LinkSet
 	Items     []*Item
 
 	safety bool
@@ -135,7 +139,7 @@ func Whole(m *sinks.Mutation) *Part {
 }
 
 func head(m *sinks.Mutation) *Head {
-	return &Head{Flow: m.Flow, Map: m.Map, Version: m.Version, Commit: m.Commit, Reason: m.Reason, Origin: m.Origin}
+	return &Head{Flow: m.Flow, Map: m.Map, Lane: m.Lane, Version: m.Version, Commit: m.Commit, Reason: m.Reason, Origin: m.Origin}
 }
 
 // overhead is charged for an arrival beside its values: the item, its place in
@@ -159,8 +163,13 @@ func (p *Part) merge(h *Head, e sinks.Existence, values []sinks.Property, links 
 	for _, v := range values {
 		p.put(Value{v, h, h.Reason == "retry"})
 	}
-	for _, l := range links {
-		p.link(Link{l, h})
+	for len(links) > 0 {
+		name, n := links[0].Name, 1
+		for n < len(links) && links[n].Name == name {
+			n++
+		}
+		p.link(LinkSet{name, links[:n:n], h, h.Reason == "retry"})
+		links = links[n:]
 	}
 	return p.bytes - before
 }
@@ -202,17 +211,31 @@ func (p *Part) put(v Value) {
 	}
 }
 
-func (p *Part) link(l Link) {
-	for i, o := range p.Links {
-		if o.To == l.To && o.Label == l.Label {
-			if l.From.Version >= o.From.Version {
-				p.Links[i] = l
-			}
-			return
-		}
+// link takes a set in, in the place of an older one of its name. One mutation
+// may bring a name in pieces.
+func (p *Part) link(n LinkSet) {
+	i := slices.IndexFunc(p.Links, func(o LinkSet) bool { return o.Name == n.Name })
+	switch {
+	case i < 0:
+		p.Links = append(p.Links, n)
+		p.bytes += n.size()
+		return
+	case p.Links[i].From == n.From:
+		n.Links = slices.Concat(p.Links[i].Links, n.Links)
+	case n.From.Version < p.Links[i].From.Version:
+		return
 	}
-	p.Links = append(p.Links, l)
-	p.bytes += len(l.To.ID()) + len(l.Label) + 96
+	n.Retry = n.Retry || p.Links[i].Retry
+	p.bytes += n.size() - p.Links[i].size()
+	p.Links[i] = n
+}
+
+func (s *LinkSet) size() int {
+	n := len(s.Name) + 64
+	for i := range s.Links {
+		n += len(s.Links[i].To.ID()) + len(s.Links[i].Label) + 96
+	}
+	return n
 }
 
 // absorb takes over another part of the same record, flow and half: one that

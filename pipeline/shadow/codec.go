@@ -25,6 +25,14 @@ const (
 	flagChanged
 )
 
+const (
+	flagWanted = 1 << iota
+	flagLinked
+	flagMissing
+	flagLetter
+	flagSince
+)
+
 // Append appends the entry's encoding. A property's version is kept as the
 // distance to the entry's, which is nearly always 0.
 func (e *Entry) Append(b []byte) []byte {
@@ -49,11 +57,27 @@ func (e *Entry) Append(b []byte) []byte {
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(len(e.Links)))
-	for _, l := range e.Links {
-		for _, s := range []string{l.To.Object, l.To.Property, l.To.Key, l.Label, string(l.State)} {
-			b = appendString(b, s)
+	for i := range e.Links {
+		b = e.Links[i].append(b, e.Version)
+	}
+	return b
+}
+
+func (s *LinkSet) append(b []byte, version int64) []byte {
+	for _, text := range []string{s.Name, s.Flow, s.Map, s.Row.Source, s.Row.Table, s.Row.Row} {
+		b = appendString(b, text)
+	}
+	b = binary.AppendVarint(append(b, byte(s.Lane)), s.Version-version)
+	b = binary.AppendUvarint(b, uint64(len(s.Links)))
+	for i := range s.Links {
+		l := &s.Links[i]
+		b = append(b, bit(l.Wanted, flagWanted)|bit(l.Held, flagLinked)|bit(l.Missing, flagMissing)|bit(l.Refused, flagLetter)|bit(!l.Since.IsZero(), flagSince))
+		for _, text := range []string{l.To.Object, l.To.Property, l.To.Key, l.Label, l.ToID} {
+			b = appendString(b, text)
 		}
-		b = binary.AppendVarint(b, l.Version-e.Version)
+		if !l.Since.IsZero() {
+			b = binary.AppendVarint(b, l.Since.UnixMicro())
+		}
 	}
 	return b
 }
@@ -97,12 +121,10 @@ func Decode(b []byte) (*Entry, error) {
 		e.Properties[i] = p
 	}
 	if n := r.count(); n > 0 {
-		e.Links = make([]Link, n)
+		e.Links = make([]LinkSet, n)
 	}
 	for i := range e.Links {
-		l := Link{Link: sinks.Link{To: sinks.Record{Object: r.string(), Property: r.string(), Key: r.string()}, Label: r.string(), State: sinks.State(r.string())}}
-		l.Version = e.Version + r.varint()
-		e.Links[i] = l
+		e.Links[i] = r.links(e.Version)
 	}
 	if r.short {
 		return nil, errShort
@@ -111,6 +133,24 @@ func Decode(b []byte) (*Entry, error) {
 		return nil, fmt.Errorf("decoding a shadow entry: %d bytes too many", len(r.b))
 	}
 	return e, nil
+}
+
+func (r *reader) links(version int64) LinkSet {
+	s := LinkSet{Name: r.string(), Flow: r.string(), Map: r.string(), Row: sinks.Origin{Source: r.string(), Table: r.string(), Row: r.string()},
+		Lane: sinks.Lane(r.byte()), Version: version + r.varint()}
+	if n := r.count(); n > 0 {
+		s.Links = make([]Link, n)
+	}
+	for i := range s.Links {
+		flags := r.byte()
+		l := Link{Wanted: flags&flagWanted != 0, Held: flags&flagLinked != 0, Missing: flags&flagMissing != 0, Refused: flags&flagLetter != 0,
+			To: sinks.Record{Object: r.string(), Property: r.string(), Key: r.string()}, Label: r.string(), ToID: r.string()}
+		if flags&flagSince != 0 {
+			l.Since = time.UnixMicro(r.varint()).UTC()
+		}
+		s.Links[i] = l
+	}
+	return s
 }
 
 // reader takes an encoding apart. After the end everything is zero and short.

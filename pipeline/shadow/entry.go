@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"chartwire/sinks"
 )
 
 // Entry is what we know of one record.
@@ -19,7 +17,7 @@ type Entry struct {
 	// Refused says that the record has an open dead letter of its own.
 	Refused    bool
 	Properties []Property // by name
-	Links      []Link
+	Links      []LinkSet
 }
 
 // Property is what we know of one property.
@@ -41,13 +39,6 @@ type Property struct {
 	// Refused is the sum of the value that was refused last, if the property
 	// has an open dead letter; else 0.
 	Refused uint64
-}
-
-// Link is an association of the record. All are pending: their far ends and
-// their calls are not this entry's matter.
-type Link struct {
-	sinks.Link
-	Version int64
 }
 
 // There reports whether the destination holds the record, as far as we know.
@@ -81,26 +72,13 @@ func (e *Entry) search(name string) (int, bool) {
 	})
 }
 
-// Link keeps a pending link unless a newer one says otherwise.
-func (e *Entry) Link(l Link) {
-	for i, o := range e.Links {
-		if o.To == l.To && o.Label == l.Label {
-			if l.Version >= o.Version {
-				e.Links[i] = l
-			}
-			return
-		}
-	}
-	e.Links = append(e.Links, l)
-}
-
 // Clone returns a copy that may be changed.
 func (e *Entry) Clone() *Entry {
 	if e == nil {
 		return &Entry{}
 	}
 	c := *e
-	c.Properties, c.Links = slices.Clone(e.Properties), slices.Clone(e.Links)
+	c.Properties, c.Links = slices.Clone(e.Properties), cloneSets(e.Links)
 	return &c
 }
 

@@ -42,7 +42,7 @@ func Identify(ctx context.Context, cl *kgo.Client, topic string) (string, error)
 // then the copy may be used; whatever was put before is forgotten.
 func (s *Store) Refresh(ctx context.Context, c broker.Config, topic string) error {
 	s.dirty, s.taken = map[string]*Entry{}, nil
-	l := loader{s: s, batch: s.db.NewBatch()}
+	l := loader{s: s, batch: s.db.NewBatch(), linked: map[string]*Entry{}}
 	defer func() { l.batch.Close() }()
 	from := broker.Offsets{topic: {0: s.next}}
 	ends, err := broker.ScanFrom(ctx, c, from, l.add)
@@ -59,6 +59,7 @@ func (s *Store) Refresh(ctx context.Context, c broker.Config, topic string) erro
 type loader struct {
 	s        *Store
 	batch    *pebble.Batch
+	linked   map[string]*Entry // those in the batch that have links
 	progress []byte
 }
 
@@ -74,7 +75,11 @@ func (l *loader) add(r *kgo.Record) error {
 		l.s.progress, l.progress = p, r.Value
 		return nil
 	}
-	if _, err := Decode(r.Value); err != nil {
+	e, err := Decode(r.Value)
+	if err == nil && len(e.Links) > 0 {
+		err = l.index(string(r.Key), e)
+	}
+	if err != nil {
 		return fmt.Errorf("offset %d: %w", r.Offset, err)
 	}
 	if err := l.batch.Set(append([]byte("r "), r.Key...), r.Value, nil); err != nil {
@@ -86,11 +91,24 @@ func (l *loader) add(r *kgo.Record) error {
 	return nil
 }
 
+func (l *loader) index(id string, e *Entry) error {
+	old := l.linked[id]
+	if old == nil {
+		var err error
+		if old, err = l.s.read(id); err != nil {
+			return err
+		}
+	}
+	l.linked[id] = e
+	return l.s.index(l.batch, id, old, e)
+}
+
 func (l *loader) flush(next int64) error {
 	if err := l.s.finish(l.batch, l.progress, next); err != nil {
 		return err
 	}
 	l.batch.Close()
 	l.batch, l.progress = l.s.db.NewBatch(), nil
+	clear(l.linked)
 	return nil
 }

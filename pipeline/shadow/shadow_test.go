@@ -22,7 +22,10 @@ func full() *shadow.Entry {
 	e.Put(shadow.Property{Name: "b", Held: true, Value: "Ä", Stored: "ä", Other: true, Version: 1<<50 - 3, Changed: t0})
 	e.Put(shadow.Property{Name: "a", Version: 7, Refused: shadow.Sum("x")})
 	e.Put(shadow.Property{Name: "c", Held: true})
-	e.Link(shadow.Link{Link: sinks.Link{To: sinks.Record{Object: "deals", Property: "k", Key: "1/2"}, Label: "l", State: sinks.Set}, Version: 9})
+	to := sinks.Record{Object: "deals", Property: "k", Key: "1/2"}
+	e.Links = []shadow.LinkSet{{Name: "order", Version: 9, Flow: "f", Map: "m", Lane: sinks.Routine, Row: sinks.Origin{Source: "s", Table: "d.t", Row: "7"}, Links: []shadow.Link{
+		{To: to, Label: "l", Wanted: true, Since: t0}, {To: to, Wanted: true, Held: true, ToID: "9"}, {To: to, Missing: true, ToID: "9", Refused: true},
+	}}, {Name: "none"}}
 	return e
 }
 
@@ -66,17 +69,6 @@ func FuzzDecode(f *testing.F) {
 			t.Error(d)
 		}
 	})
-}
-
-func TestLinkKeepsTheNewest(t *testing.T) {
-	var e shadow.Entry
-	to := sinks.Record{Object: "deals", Key: "1"}
-	for _, v := range []int64{5, 3, 7, 6} {
-		e.Link(shadow.Link{Link: sinks.Link{To: to, State: sinks.Set}, Version: v})
-	}
-	if len(e.Links) != 1 || e.Links[0].Version != 7 {
-		t.Errorf("got %+v", e.Links)
-	}
 }
 
 func open(t *testing.T, dir, topic string) *shadow.Store {

@@ -13,7 +13,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Keys in Pebble: an entry under 'r' and the record's id, and these.
+// Keys in Pebble: an entry under 'r' and the record's id, the indexes of links
+// (index.go), and these.
 var (
 	keyTopic    = []byte("m topic")    // the identity of the topic
 	keyNext     = []byte("m next")     // 8 bytes: the first offset not read
@@ -28,6 +29,7 @@ type Store struct {
 	progress Progress
 	dirty    map[string]*Entry // put, not yet committed
 	taken    map[string]*Entry // in the transaction that is being committed
+	pending  int               // links that wait, in all that is committed
 }
 
 // slots is how many processes may keep their copies in one folder: the holder
@@ -102,7 +104,7 @@ func (s *Store) load(dir, topic string) error {
 	if err == nil && p != nil {
 		s.progress, err = DecodeProgress(p)
 	}
-	return err
+	return errors.Join(err, s.count())
 }
 
 func (s *Store) openDB(dir string) error {
@@ -170,6 +172,17 @@ func (s *Store) Get(id string) (*Entry, error) {
 	if e := s.taken[id]; e != nil {
 		return e, nil
 	}
+	return s.read(id)
+}
+
+// Saved returns what is committed of a record, nil if nothing is, and whether
+// nothing newer was put.
+func (s *Store) Saved(id string) (e *Entry, last bool, err error) {
+	e, err = s.read(id)
+	return e, s.dirty[id] == nil && s.taken[id] == nil, err
+}
+
+func (s *Store) read(id string) (*Entry, error) {
 	v, closer, err := s.db.Get(recordKey(id))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -204,6 +217,15 @@ func (s *Store) Committed(p Progress, next int64) error {
 	defer b.Close()
 	var buf []byte
 	for id, e := range s.taken {
+		if len(e.Links) > 0 {
+			old, err := s.read(id)
+			if err == nil {
+				err = s.index(b, id, old, e)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		buf = e.Append(buf[:0])
 		if err := b.Set(recordKey(id), buf, nil); err != nil {
 			return fmt.Errorf("writing the shadow: %w", err)

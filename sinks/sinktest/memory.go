@@ -27,6 +27,7 @@ type Memory struct {
 	calls   []Call
 	faults  []Fault
 	refuse  func(sinks.Write) *sinks.Rejected
+	unlink  func(sinks.Link) *sinks.Rejected
 	store   func(property, value string) string
 	blocked [len(sinks.Lanes)]time.Time
 	grants  [len(sinks.Lanes)]int
@@ -39,7 +40,7 @@ type Stored struct {
 	Archived bool
 	// Properties are the values held; cleared ones are absent.
 	Properties map[string]string
-	Links      map[sinks.Link]bool // by a link without its state
+	Links      map[sinks.Link]bool // by far end and label alone
 	// Writes counts the writes carried out on the record, repeats included.
 	Writes int
 }
@@ -164,6 +165,9 @@ func (m *Memory) write(w sinks.Write) sinks.Result {
 			return sinks.Result{Err: r}
 		}
 	}
+	if len(w.Links) > 0 {
+		return m.link(w)
+	}
 	s, there := m.records[w.Record.ID()]
 	if w.Archive {
 		if !there {
@@ -172,19 +176,15 @@ func (m *Memory) write(w sinks.Write) sinks.Result {
 		s.Archived, s.Writes = true, s.Writes+1
 		return sinks.Result{ID: s.ID}
 	}
-	if w.Existing && (!there || s.Archived) {
+	there = there && !s.Archived
+	if w.Existing && !there {
 		return sinks.Result{}
 	}
 	if !there {
-		if m.records == nil {
-			m.records = map[string]*Stored{}
-		}
-		m.ids++
-		s = &Stored{Record: w.Record, ID: strconv.Itoa(100000 + m.ids), Properties: map[string]string{}, Links: map[sinks.Link]bool{}}
-		m.records[w.Record.ID()] = s
+		s = m.create(w.Record, s)
 	}
-	result := sinks.Result{ID: s.ID, New: !there || s.Archived, Stored: map[string]string{}}
-	s.Archived, s.Writes = false, s.Writes+1
+	result := sinks.Result{ID: s.ID, New: !there, Stored: map[string]string{}}
+	s.Writes++
 	for _, p := range w.Properties {
 		value := ""
 		if p.State == sinks.Set {
@@ -198,15 +198,60 @@ func (m *Memory) write(w sinks.Write) sinks.Result {
 		}
 		result.Stored[p.Name] = value
 	}
-	for _, l := range w.Links {
-		key := sinks.Link{To: l.To, Label: l.Label}
-		if l.State == sinks.Set {
-			s.Links[key] = true
-		} else {
-			delete(s.Links, key)
+	return result
+}
+
+// create makes a record. One that was archived comes back as another one, with
+// an id of its own, and nothing is linked with it.
+func (m *Memory) create(r sinks.Record, old *Stored) *Stored {
+	if m.records == nil {
+		m.records = map[string]*Stored{}
+	}
+	m.ids++
+	s := &Stored{Record: r, ID: strconv.Itoa(100000 + m.ids), Properties: map[string]string{}, Links: map[sinks.Link]bool{}}
+	if old != nil {
+		s.Writes = old.Writes
+		for _, o := range m.records {
+			maps.DeleteFunc(o.Links, func(l sinks.Link, _ bool) bool { return l.To == r })
 		}
 	}
-	return result
+	m.records[r.ID()] = s
+	return s
+}
+
+// link carries a write of links out.
+func (m *Memory) link(w sinks.Write) sinks.Result {
+	s := m.records[w.Record.ID()]
+	refused, any := make([]*sinks.Rejected, len(w.Links)), false
+	for i, l := range w.Links {
+		end, key := m.records[l.To.ID()], sinks.Link{To: l.To, Label: l.Label}
+		switch {
+		case m.unlink != nil && m.unlink(l) != nil:
+			refused[i] = m.unlink(l)
+		case !s.is(w.ID) || !end.is(l.ToID):
+			refused[i] = &sinks.Rejected{Code: "OBJECT_NOT_FOUND", Class: "missing", Message: "an end is not there"}
+		case l.State == sinks.Set:
+			s.Links[key] = true
+		default:
+			delete(s.Links, key)
+		}
+		any = any || refused[i] != nil
+	}
+	if !any {
+		refused = nil
+	}
+	return sinks.Result{ID: w.ID, Links: refused}
+}
+
+// is reports whether the record is there, by that id.
+func (s *Stored) is(id string) bool { return s != nil && !s.Archived && s.ID == id }
+
+// RefuseLinks asks f about every link from now on; what it returns is the
+// answer.
+func (m *Memory) RefuseLinks(f func(sinks.Link) *sinks.Rejected) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.unlink = f
 }
 
 // Refuse asks f about every write from now on; what it returns is the answer.

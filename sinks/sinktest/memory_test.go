@@ -41,7 +41,16 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 				s, _ := m.Find(w.Record)
 				return s.Properties[property]
 			},
-			Fail: func(f sinktest.Fault) { m.Fail(f) },
+			End: func(n int) sinks.Write {
+				return sinks.Write{Record: sinks.Record{Object: "deals", Property: "order_id", Key: fmt.Sprint(n)}, Trace: fmt.Sprint("d", n), Lane: sinks.Realtime, Create: true,
+					Properties: []sinks.Property{{Name: "dealname", State: sinks.Set, Value: fmt.Sprint("Order ", n)}}}
+			},
+			Linked: func(w sinks.Write, to sinks.Record, label string) bool {
+				s, _ := m.Find(w.Record)
+				return s.Links[sinks.Link{To: to, Label: label}]
+			},
+			Labels: []string{"payer", "recipient"},
+			Fail:   func(f sinktest.Fault) { m.Fail(f) },
 		}
 	})
 }

@@ -31,6 +31,13 @@ type Harness struct {
 	// Holds returns the value that the destination holds.
 	Holds func(w sinks.Write, property string) string
 
+	// End makes the n-th valid write for a new record that those of Write can be
+	// linked with, and Linked says whether one is, by a label or by none. Labels
+	// are two that the destination has. All are nil where Links() is zero.
+	End    func(n int) sinks.Write
+	Linked func(w sinks.Write, to sinks.Record, label string) bool
+	Labels []string
+
 	// Fail makes the next call meet the fault.
 	Fail func(Fault)
 
@@ -81,6 +88,14 @@ var contract = []struct {
 	{"Apply ends with its context", false, testContext},
 	{"a fault of the credentials is a halt, not a dead letter", false, testHalt},
 	{"calls for different records run at once", false, testConcurrent},
+	{"a sink that knows no links says so", false, testLinksSaid},
+	{"a link asked for twice is there once", false, linked(testLinkTwice)},
+	{"a link moves to another record", false, linked(testLinkMoves)},
+	{"of two labels one goes and one stays", false, linked(testLinkLabels)},
+	{"a link that is not there can be removed", false, linked(testUnlinkAbsent)},
+	{"a missing end is one link's refusal", false, linked(testLinkMissing)},
+	{"a fault of a call for links passes", false, linked(testLinkFault)},
+	{"many records are linked in one call", false, linked(testLinkMany)},
 }
 
 // writes makes n valid writes with traces of their own, starting at from.
