@@ -10,31 +10,31 @@ import (
 // LinkSet is what we know of the links of one name, and the mutation that last
 // said which there should be: all of its links that the destination may hold.
 type LinkSet struct {
-	Name    string
-	Version int64
-	Flow    string
-	Map     string
-	Lane    sinks.Lane
-	Row     sinks.Origin // source, table and key of a row that brings it again
-	Links   []Link
+	Name    string       `json:"name"`
+	Version int64        `json:"version"`
+	Flow    string       `json:"flow"`
+	Map     string       `json:"map"`
+	Lane    sinks.Lane   `json:"lane"`
+	Row     sinks.Origin `json:"row"` // source, table and key of a row that brings it again
+	Links   []Link       `json:"links"`
 }
 
 // Link is an association that the destination may hold: one that was wanted and
 // committed here may have been made, whether we heard of it or not, until it is
 // no longer wanted and was removed.
 type Link struct {
-	To     sinks.Record
-	Label  string
-	Wanted bool
+	To     sinks.Record `json:"to"`
+	Label  string       `json:"label,omitempty"`
+	Wanted bool         `json:"wanted"`
 	// Held says that the destination surely holds it, with ToID as far end.
-	Held bool
+	Held bool `json:"held"`
 	// Missing says that the destination did not know one of the ends by its id,
 	// the far one by ToID: it is not asked again before an id is another one.
-	Missing bool
-	ToID    string
+	Missing bool   `json:"missing,omitempty"`
+	ToID    string `json:"to_id,omitempty"`
 	// Refused says that it has an open dead letter, and is not asked for.
-	Refused bool
-	Since   time.Time // when it became another than it is wanted; zero if it is as wanted
+	Refused bool      `json:"refused,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // when it became another than it is wanted; zero if it is as wanted
 }
 
 // Open reports whether something is to be done for the link.

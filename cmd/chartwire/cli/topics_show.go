@@ -143,12 +143,12 @@ func shadowText(value []byte) (string, error) {
 		Refused bool      `json:"refused,omitempty"`
 	}
 	out := struct {
-		ID         string        `json:"id"`
-		Version    int64         `json:"version"`
-		Archived   bool          `json:"archived,omitempty"`
-		Refused    bool          `json:"refused,omitempty"`
-		Properties []property    `json:"properties"`
-		Links      []shadow.Link `json:"links,omitempty"`
+		ID         string           `json:"id"`
+		Version    int64            `json:"version"`
+		Archived   bool             `json:"archived,omitempty"`
+		Refused    bool             `json:"refused,omitempty"`
+		Properties []property       `json:"properties"`
+		Links      []shadow.LinkSet `json:"links,omitempty"`
 	}{ID: e.ID, Version: e.Version, Archived: e.Archived, Refused: e.Refused, Links: e.Links}
 	for i := range e.Properties {
 		p := &e.Properties[i]
