@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,17 +13,18 @@ import (
 
 // plan is a map that was checked: all that evaluation needs.
 type plan struct {
-	file    *mapFile
-	source  *Source
-	table   *cdc.Table // as it was when compiled
-	columns []string   // the columns read, by their number in expressions
-	types   []expr.Type
-	where   *expr.Expr // nil: all rows
-	record  target
-	key     *expr.Expr
-	prefix  string
-	props   []propPlan
-	read    []int // the columns of all props
+	file   *mapFile
+	source *Source
+	nodes  []*nodePlan // nodes[0] is the root
+	refs   []ref       // by number in expressions; of a map of one table these are nodes[0].columns
+	where  *expr.Expr  // nil: all rows
+	latest []func(*expr.Frame) (expr.Rank, expr.State)
+	record target
+	key    *expr.Expr
+	prefix string
+	props  []propPlan
+	read   []int // the columns of all props
+	links  []linkPlan
 
 	onDelete, onLeave policyPlan
 }
@@ -39,6 +39,7 @@ type propPlan struct {
 	name     string
 	render   renderer
 	columns  []int
+	nodes    uint64 // bits of the nodes that decide it, of a joined map
 	lane     sinks.Lane
 	due      time.Duration
 	phi      bool
@@ -55,14 +56,24 @@ type policyPlan struct {
 	set  []propPlan
 }
 
-// checker checks one map file for one source. It is the scope of the map's
-// expressions.
+// checker checks one map file for one source.
 type checker struct {
 	*mapFile
 	env  *Env
 	plan *plan
-	phi  []string
+	phi  []string // identities of columns
+	// keyed says that an expression names guests: the site's key is part of
+	// what the map means.
+	keyed bool
 }
+
+func (c *checker) siteKey() []byte {
+	c.keyed = true
+	return c.env.SiteKey
+}
+
+// table is the root's, as it was when compiled.
+func (p *plan) table() *cdc.Table { return p.nodes[0].table }
 
 // check gives the map, or nil; either way what is wrong is noted.
 func (m *mapFile) check(env *Env, src *Source) *Map {
@@ -74,9 +85,12 @@ func (m *mapFile) check(env *Env, src *Source) *Map {
 	if src.KeyPrefix {
 		c.plan.prefix = src.Name + ":"
 	}
-	if !c.findTable() {
+	root := c.findTable(m.root, src)
+	if root == nil {
 		return nil
 	}
+	c.plan.nodes = []*nodePlan{{alias: "root", source: src, table: root, parent: -1, parentSlot: -1}}
+	joined := c.checkNodes()
 	c.checkPHI()
 	if m.where != nil {
 		c.plan.where = c.condition(m.where)
@@ -100,67 +114,49 @@ func (m *mapFile) check(env *Env, src *Source) *Map {
 	}
 	slices.Sort(c.plan.read)
 	c.plan.read = slices.Compact(c.plan.read)
-	out := &Map{Name: m.name.text, Source: src.Name, Table: c.plan.table.ID(), plan: c.plan}
+	out := &Map{Name: m.name.text, Source: src.Name, Table: root.ID(), While: c.checkWhile(), plan: c.plan}
+	for _, l := range m.links {
+		c.link(l)
+	}
 	for _, r := range m.rules {
 		out.Rules = append(out.Rules, c.rule(r))
+	}
+	if joined {
+		c.finishJoined(out)
 	}
 	out.Fingerprint = c.fingerprint()
 	return out
 }
 
-func (c *checker) findTable() bool {
+// findTable finds a table that is written by its name, with its database if
+// need be. What is wrong is noted.
+func (c *checker) findTable(name scalar, src *Source) *cdc.Table {
 	var names []string
 	var found []*cdc.Table
 	for _, t := range c.env.Tables {
-		if t.Source != c.plan.source.Name {
+		if t.Source != src.Name {
 			continue
 		}
 		names = append(names, t.Name)
-		if t.Name == c.root.text || t.ID().String() == c.root.text {
+		if t.Name == name.text || t.ID().String() == name.text {
 			found = append(found, t)
 		}
 	}
 	switch {
-	case c.root.text == "":
-		return false
+	case name.text == "":
+		return nil
 	case len(found) == 0:
-		c.bad(c.root.place, "the source "+c.plan.source.Name+" has no table `"+c.root.text+"`; "+suggest(c.root.text, names, "there are "))
-		return false
+		c.bad(name.place, "the source "+src.Name+" has no table `"+name.text+"`; "+suggest(name.text, names, "there are "))
+		return nil
 	case len(found) > 1:
-		c.bad(c.root.place, "the source "+c.plan.source.Name+" has several tables `"+c.root.text+"`; write `database.table`")
-		return false
+		c.bad(name.place, "the source "+src.Name+" has several tables `"+name.text+"`; write `database.table`")
+		return nil
 	case len(found[0].Key) == 0:
-		c.bad(c.root.place, "the table `"+c.root.text+"` has no primary key, so its rows are no entities")
-		return false
+		c.bad(name.place, "the table `"+name.text+"` has no primary key, so its rows are no entities")
+		return nil
 	}
-	c.plan.table = found[0]
-	return true
+	return found[0]
 }
-
-// Column implements expr.Scope.
-func (c *checker) Column(path string) (int, *cdc.Type, string) {
-	name := path
-	if first, rest, dotted := strings.Cut(path, "."); dotted {
-		if first != "root" {
-			return 0, nil, "the entity has no part `" + first + "`; a column of the row at hand is a bare name"
-		}
-		name = rest
-	}
-	i := c.plan.table.Column(name)
-	if i < 0 {
-		return 0, nil, fmt.Sprintf("the table %s has no column `%s`; %s", c.plan.table.Name, name, suggest(name, columnNames(c.plan.table), "it has "))
-	}
-	t := &c.plan.table.Columns[i].Type
-	if n := slices.Index(c.plan.columns, name); n >= 0 {
-		return n, t, ""
-	}
-	c.plan.columns = append(c.plan.columns, name)
-	c.plan.types = append(c.plan.types, expr.TypeOf(t))
-	return len(c.plan.columns) - 1, t, ""
-}
-
-// Zone implements expr.Scope.
-func (c *checker) Zone() *time.Location { return c.plan.source.Zone }
 
 func columnNames(t *cdc.Table) []string {
 	var out []string
@@ -170,8 +166,10 @@ func columnNames(t *cdc.Table) []string {
 	return out
 }
 
-func (c *checker) compile(f *formula) *expr.Expr {
-	e, errs := expr.Compile(f.node, c)
+func (c *checker) compile(f *formula) *expr.Expr { return c.compileIn(&scope{c: c}, f) }
+
+func (c *checker) compileIn(s expr.Scope, f *formula) *expr.Expr {
+	e, errs := expr.Compile(f.node, s)
 	for _, err := range errs {
 		c.badExpr(f.scalar, err)
 	}
@@ -181,8 +179,13 @@ func (c *checker) compile(f *formula) *expr.Expr {
 	return e
 }
 
-func (c *checker) condition(f *formula) *expr.Expr {
-	e := c.compile(f)
+func (c *checker) condition(f *formula) *expr.Expr { return c.conditionIn(&scope{c: c}, f) }
+
+func (c *checker) conditionIn(s expr.Scope, f *formula) *expr.Expr {
+	e := c.compileIn(s, f)
+	if e != nil && e.Absent {
+		return expr.Never()
+	}
 	if e != nil && e.Type != expr.Bool {
 		c.bad(f.place, "a condition is expected, and this is "+e.Type.String()+"; for a flag write x != 0")
 		return nil
@@ -192,18 +195,32 @@ func (c *checker) condition(f *formula) *expr.Expr {
 
 func (c *checker) checkPHI() {
 	for _, s := range c.mapFile.phi {
-		if c.plan.table.Column(s.text) < 0 {
-			c.bad(s.place, "`phi` names columns, and the table "+c.plan.table.Name+" has no `"+s.text+"`; "+suggest(s.text, columnNames(c.plan.table), "it has "))
+		node, name := c.plan.nodes[0], s.text
+		if first, rest, dotted := strings.Cut(s.text, "."); dotted {
+			n := c.alias(first)
+			if n < 0 {
+				c.bad(s.place, (&scope{c: c}).noAlias(first))
+				continue
+			}
+			node, name = c.plan.nodes[n], rest
 		}
-		c.phi = append(c.phi, s.text)
+		if node.absent() {
+			continue
+		}
+		if node.pivot {
+			name = node.columns[node.val] + "\x00" + name
+		} else if node.table.Column(name) < 0 {
+			c.bad(s.place, "`phi` names columns, and the table "+node.table.Name+" has no `"+name+"`; "+suggest(name, columnNames(node.table), "it has "))
+		}
+		c.phi = append(c.phi, identity(node, name))
 	}
 }
 
-// phiColumn returns the first PHI column that an expression reads, or "".
+// phiColumn returns the first PHI column that an expression's value tells, or "".
 func (c *checker) phiColumn(e *expr.Expr) string {
-	for _, n := range e.Columns {
-		if slices.Contains(c.phi, c.plan.columns[n]) {
-			return c.plan.columns[n]
+	for _, n := range e.Shown {
+		if c.plan.refs[n].kind != refRows && slices.Contains(c.phi, c.plan.identity(n)) {
+			return c.plan.refName(n)
 		}
 	}
 	return ""
@@ -262,8 +279,9 @@ func (c *checker) findRecord(record, key scalar, t *target) bool {
 
 // rulesOnly checks a map without a record: its latches are named by the row's key.
 func (c *checker) rulesOnly() {
-	for _, i := range c.plan.table.Key {
-		if name := c.plan.table.Columns[i].Name; slices.Contains(c.phi, name) {
+	root := c.plan.nodes[0]
+	for _, i := range root.table.Key {
+		if name := root.table.Columns[i].Name; slices.Contains(c.phi, identity(root, name)) {
 			c.bad(c.root.place, "the column "+name+" of the primary key is PHI, and the keys of what the rules make would hold it")
 		}
 	}
@@ -281,8 +299,8 @@ func (c *checker) checkKey() {
 		c.bad(c.mapFile.key.place, "a key is a text, and this is "+e.Type.String()+"; write text(x)")
 		return
 	}
-	if name := c.notKey(e); name != "" {
-		c.bad(c.mapFile.key.place, "a record's key is made of the entity's key alone, so that it never changes; `"+name+"` is not in the primary key of "+c.plan.table.Name)
+	if name := c.notKey(e); name != "" && !c.joined() {
+		c.bad(c.mapFile.key.place, "a record's key is made of the entity's key alone, so that it never changes; `"+name+"` is not in the primary key of "+c.plan.table().Name)
 	}
 	if phi := c.phiColumn(e); phi != "" {
 		c.bad(c.mapFile.key.place, "the column "+phi+" is PHI and goes into no key: keys stand in URLs and errors")
@@ -291,11 +309,11 @@ func (c *checker) checkKey() {
 }
 
 // notKey returns a column that the expression reads and that is not part of
-// the table's key, or "".
+// the root's key, or "".
 func (c *checker) notKey(e *expr.Expr) string {
 	for _, n := range e.Columns {
-		if i := c.plan.table.Column(c.plan.columns[n]); !slices.Contains(c.plan.table.Key, i) {
-			return c.plan.columns[n]
+		if r := c.plan.refs[n]; r.node != 0 || r.kind != refColumn || !slices.Contains(c.plan.table().Key, c.plan.table().Column(c.plan.refName(n))) {
+			return c.plan.refName(n)
 		}
 	}
 	return ""

@@ -52,6 +52,7 @@ func (c *checker) property(f *propFile, t *target) propPlan {
 		return p
 	}
 	p.columns = e.Columns
+	p.nodes = c.plan.deciding(e.Columns)
 	c.sensitivity(f, e, def, t, &p)
 	var problem string
 	if f.values != nil {
@@ -128,7 +129,7 @@ func (c *checker) sensitivity(f *propFile, e *expr.Expr, def *hubspot.Property, 
 
 // values checks a table of source values.
 func (c *checker) values(f *propFile, e *expr.Expr, def *hubspot.Property, p *propPlan) {
-	if e.Type != expr.Text && e.Type != expr.Int {
+	if e.Type != expr.Text && e.Type != expr.Int && !e.Absent {
 		c.bad(f.from.place, "`values` takes a text or an integer, and this is "+e.Type.String())
 		return
 	}
@@ -156,6 +157,10 @@ func (c *checker) values(f *propFile, e *expr.Expr, def *hubspot.Property, p *pr
 			c.bad(f.otherwise.place, problem+"; or `reject`, `keep`, `clear`")
 		}
 		otherwise = given
+	}
+	if e.Absent {
+		p.render, _ = rendererFor(e, def)
+		return
 	}
 	p.render = renderValues(e, table, otherwise, fallback)
 }

@@ -36,6 +36,8 @@ func (c *checker) rule(f *ruleFile) *Rule {
 		if e := c.compile(f.once); e != nil {
 			if e.Type != expr.Text {
 				c.bad(f.once.place, "`once per` is `record` or a text, and this is "+e.Type.String()+"; write text(x)")
+			} else if c.joined() {
+				c.bad(f.once.place, "an entity of several tables has one latch: write `once per: record`")
 			} else if name := c.notKey(e); name != "" {
 				c.bad(f.once.place, "`once per` reads the entity's key alone, and `"+name+"` is not in it: what changes is no latch")
 			}

@@ -68,15 +68,26 @@ func (m *mapFile) sources(env *Env) []*Source {
 // columns they read.
 func (p *Program) Selections(source string) []cdc.Selection {
 	columns := map[cdc.TableID][]string{}
+	add := func(src string, t *cdc.Table, names []string) {
+		if src != source {
+			return
+		}
+		cols := append(columns[t.ID()], names...)
+		for _, k := range t.Key {
+			cols = append(cols, t.Columns[k].Name)
+		}
+		columns[t.ID()] = cols
+	}
 	for _, m := range p.Maps {
-		if m.Source != source {
-			continue
+		for _, n := range m.plan.nodes {
+			if !n.absent() {
+				add(n.source.Name, n.table, n.columns)
+				add(n.source.Name, n.table, n.watch)
+			}
 		}
-		cols := append(columns[m.Table], m.plan.columns...)
-		for _, k := range m.plan.table.Key {
-			cols = append(cols, m.plan.table.Columns[k].Name)
+		if m.While != nil {
+			add(m.While.Source, m.While.plan.table, m.While.plan.columns)
 		}
-		columns[m.Table] = cols
 	}
 	var out []cdc.Selection
 	for id, cols := range columns {
@@ -134,13 +145,20 @@ const language = "1"
 func (c *checker) fingerprint() string {
 	h := sha256.New()
 	p := c.plan
-	put(h, language, p.source.Name, p.source.Zone.String(), p.prefix, p.table.ID().String(), c.where.String(), p.record.sink, p.record.object,
+	put(h, language, p.source.Name, p.source.Zone.String(), p.prefix, p.table().ID().String(), c.where.String(), p.record.sink, p.record.object,
 		p.record.property, c.mapFile.key.String(), c.onDelete.verb, c.onLeave.verb)
 	for _, f := range slices.Concat(c.props, c.onDelete.set, c.onLeave.set) {
 		c.putProperty(h, f, &p.record)
 	}
-	for i, name := range p.columns {
-		put(h, name, p.types[i].String())
+	for i, name := range p.nodes[0].columns {
+		put(h, name, p.nodes[0].types[i].String())
+	}
+	c.putJoins(h)
+	for _, l := range c.links {
+		put(h, "link", l.name.text, l.to.text, l.keyName.text, l.key.String(), l.each.String(), l.label.text)
+	}
+	if w := c.mapFile.while; w != nil {
+		put(h, "while", fmt.Sprint(w.unless), w.source.text, w.table.text, w.where.String(), w.is.String())
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
@@ -166,6 +184,7 @@ func (c *checker) putProperty(h io.Writer, f *propFile, t *target) {
 func (c *checker) ruleFingerprint(f *ruleFile) string {
 	h := sha256.New()
 	put(h, language, c.plan.source.Name, c.plan.source.Zone.String(), c.where.String(), f.when.String(), f.once.String())
+	c.putJoins(h)
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 

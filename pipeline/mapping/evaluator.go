@@ -28,6 +28,8 @@ type Evaluator struct {
 	out         Output
 	key         string // of the record, set by Eval
 	in          *Input
+	tree        *tree // of a joined map
+	entity      Input // what in is of a joined map
 }
 
 // image is one side of a change.
@@ -55,21 +57,19 @@ const (
 
 // Evaluator makes an evaluator of the map.
 func (m *Map) Evaluator() *Evaluator {
-	return &Evaluator{m: m, bindings: map[*schemas.RowSchema][]int{}, changed: make([]tri, len(m.plan.columns))}
+	e := &Evaluator{m: m, bindings: map[*schemas.RowSchema][]int{}, changed: make([]tri, len(m.plan.nodes[0].columns))}
+	if m.Joined() {
+		e.tree = newTree(m, &e.now.frame)
+	}
+	return e
 }
 
-// bind finds the map's columns in a schema. A column that is not there, or has
-// another type than the map was compiled for, is unknown.
+// bind finds the map's columns in a schema.
 func (e *Evaluator) bind(s *schemas.RowSchema) []int {
 	if b, ok := e.bindings[s]; ok {
 		return b
 	}
-	b := make([]int, len(e.m.plan.columns))
-	for n, name := range e.m.plan.columns {
-		if b[n] = s.Column(name); b[n] >= 0 && expr.TypeOf(&s.Table.Columns[b[n]].Type) != e.m.plan.types[n] {
-			b[n] = -1
-		}
-	}
+	b := bindColumns(s, e.m.plan.nodes[0].columns, e.m.plan.nodes[0].types)
 	e.bindings[s] = b
 	return b
 }
@@ -98,7 +98,7 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	}
 	if len(in.Unknown) > 0 && e.now.there {
 		e.marked = append(e.marked[:0], e.now.frame.Columns...)
-		for n, name := range e.m.plan.columns {
+		for n, name := range e.m.plan.nodes[0].columns {
 			if slices.Contains(in.Unknown, name) {
 				e.marked[n] = -1
 			}
@@ -107,7 +107,7 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	}
 	clear(e.changed)
 	e.in = in
-	e.out = Output{Refused: e.out.Refused[:0], Once: e.out.Once[:0], Verdicts: e.out.Verdicts[:0], eval: e}
+	e.begin()
 
 	now, was := e.present(&e.now), e.present(&e.before)
 	e.out.Presence = presence(now, was, in)
@@ -126,13 +126,18 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 		e.out.Rendered = true
 	case Left:
 		e.out.Rendered = true
-		e.out.Mutation = e.gone(&e.m.plan.onLeave)
+		e.out.Mutation = e.gone(&e.m.plan.onLeave, e.key)
 	case Deleted:
 		e.out.Rendered = true
-		e.out.Mutation = e.gone(&e.m.plan.onDelete)
+		e.out.Mutation = e.gone(&e.m.plan.onDelete, e.key)
 	}
 	e.judge(now, was)
 	return &e.out, nil
+}
+
+// begin empties the output.
+func (e *Evaluator) begin() {
+	e.out = Output{Refused: e.out.Refused[:0], Once: e.out.Once[:0], Verdicts: e.out.Verdicts[:0], eval: e}
 }
 
 func presence(now, was Truth, in *Input) Presence {
@@ -306,21 +311,26 @@ func (e *Evaluator) mutation() *sinks.Mutation {
 // record starts a mutation.
 func (e *Evaluator) record(t target, key, reason string) *sinks.Mutation {
 	in := e.in
-	return &sinks.Mutation{
+	m := &sinks.Mutation{
 		Sink: t.sink, Map: e.m.Name, Record: sinks.Record{Object: t.object, Property: t.property, Key: key},
 		Commit: in.Commit, Reason: reason, Existence: sinks.Present,
-		Origin: []sinks.Origin{{Source: e.m.Source, Table: e.m.Table.String(), Row: in.Key, Seq: in.Seq, Position: in.Position}},
 	}
+	if e.tree != nil {
+		m.Origin = e.origin()
+	} else {
+		m.Origin = []sinks.Origin{{Source: e.m.Source, Table: e.m.Table.String(), Row: in.Key, Seq: in.Seq, Position: in.Position}}
+	}
+	return m
 }
 
 // gone gives what a policy does to the record of an entity that is not there
 // any more.
-func (e *Evaluator) gone(p *policyPlan) *sinks.Mutation {
+func (e *Evaluator) gone(p *policyPlan, key string) *sinks.Mutation {
 	if p.verb == "keep" {
 		return nil
 	}
 	in := e.in
-	m := e.record(e.m.plan.record, e.key, in.Reason)
+	m := e.record(e.m.plan.record, key, in.Reason)
 	m.Lane = sinks.Routine
 	due := classes[len(classes)-1].after
 	m.Existence = sinks.Kept // nothing is made only to say that it is gone

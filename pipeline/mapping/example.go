@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"chartwire/cdc"
@@ -52,43 +53,58 @@ func (r *exampleRun) fail(p place, format string, args ...any) {
 	r.bad(p, "example \""+r.ex.name.text+"\": "+fmt.Sprintf(format, args...))
 }
 
-// row makes the root's row of an example. Its schema has only the columns that
-// the example names: the others are unknown, so that an example says what it is
-// about and no more.
+// row makes the root's row of an example of a map of one table.
 func (r *exampleRun) row(rows []rowFile) (*schemas.RowSchema, cdc.Row, bool) {
 	if len(rows) == 0 {
 		return nil, nil, true
 	}
-	root := r.m.plan.table
+	root := r.m.plan.table()
 	if len(rows) > 1 || rows[0].table.text != root.Name {
 		r.fail(rows[len(rows)-1].place, "the entity has one row, of the table %s", root.Name)
 		return nil, nil, false
 	}
-	t := &cdc.Table{Source: root.Source, Database: root.Database, Name: root.Name}
+	return r.make(root, &rows[0], 0)
+}
+
+// make makes a row. Its schema has only the columns that the example names: the
+// others are unknown, so that an example says what it is about and no more. A
+// key of one integer that is not named is number, if that is not 0.
+func (r *exampleRun) make(table *cdc.Table, f *rowFile, number int) (*schemas.RowSchema, cdc.Row, bool) {
+	t := &cdc.Table{Source: table.Source, Database: table.Database, Name: table.Name}
 	cells := map[string]*string{}
 	ok := true
-	for _, c := range rows[0].cells {
-		i := root.Column(c.from.text)
-		if i < 0 {
-			r.fail(c.from.place, "the table %s has no column `%s`; %s", root.Name, c.from.text, suggest(c.from.text, columnNames(root), "it has "))
-			ok = false
-			continue
-		}
-		if !c.to.null {
-			text := c.to.text
-			cells[c.from.text] = &text
-		}
-		t.Columns = append(t.Columns, root.Columns[i])
-		one := &cdc.Table{Name: root.Name, Columns: root.Columns[i : i+1]}
-		if _, err := EncodeRow(one, map[string]*string{c.from.text: cells[c.from.text]}); err != nil {
-			r.fail(c.to.place, "%v", err)
+	set := func(i int, text *string, at place) {
+		name := table.Columns[i].Name
+		cells[name] = text
+		t.Columns = append(t.Columns, table.Columns[i])
+		one := &cdc.Table{Name: table.Name, Columns: table.Columns[i : i+1]}
+		if _, err := EncodeRow(one, map[string]*string{name: text}); err != nil {
+			r.fail(at, "%v", err)
 			ok = false
 		}
 	}
-	for _, k := range root.Key {
-		i := t.Column(root.Columns[k].Name)
+	for _, c := range f.cells {
+		i := table.Column(c.from.text)
 		if i < 0 {
-			r.fail(rows[0].place, "the row has no `%s`, which is its key", root.Columns[k].Name)
+			r.fail(c.from.place, "the table %s has no column `%s`; %s", table.Name, c.from.text, suggest(c.from.text, columnNames(table), "it has "))
+			ok = false
+			continue
+		}
+		text := &c.to.text
+		if c.to.null {
+			text = nil
+		}
+		set(i, text, c.to.place)
+	}
+	for _, k := range table.Key {
+		i := t.Column(table.Columns[k].Name)
+		if i < 0 && number > 0 && len(table.Key) == 1 && table.Columns[k].Type.Kind == cdc.KindInt {
+			text := strconv.Itoa(number)
+			set(k, &text, f.place)
+			i = len(t.Columns) - 1
+		}
+		if i < 0 {
+			r.fail(f.place, "the row has no `%s`, which is its key", table.Columns[k].Name)
 			return nil, nil, false
 		}
 		t.Key = append(t.Key, i)
@@ -103,11 +119,15 @@ func (r *exampleRun) row(rows []rowFile) (*schemas.RowSchema, cdc.Row, bool) {
 			return s, row, true
 		}
 	}
-	r.fail(rows[0].place, "%v", err)
+	r.fail(f.place, "%v", err)
 	return nil, nil, false
 }
 
 func (r *exampleRun) run() {
+	if r.m.Joined() {
+		r.runJoined()
+		return
+	}
 	in := &Input{Reason: ReasonChange}
 	var ok1, ok2 bool
 	in.Schema, in.After, ok1 = r.row(r.ex.rows)
@@ -137,6 +157,11 @@ func (r *exampleRun) run() {
 		r.fail(r.ex.place, "%v", err)
 		return
 	}
+	r.judge(out)
+}
+
+// judge holds what came out to what the example says.
+func (r *exampleRun) judge(out *Output) {
 	r.gives(out)
 	r.refuses(out)
 	r.fires(out)
@@ -160,6 +185,7 @@ func (r *exampleRun) gives(out *Output) {
 	}
 	if got == "record" {
 		r.compare(g.place, "", out.Mutation, g.values)
+		r.links(g, out.Mutation.Links)
 	}
 	if out.Mutation != nil && r.ex.lane.text != "" && out.Mutation.Lane.String() != r.ex.lane.text {
 		r.fail(r.ex.lane.place, "the lane is %s, and not %s", out.Mutation.Lane, r.ex.lane.text)

@@ -20,6 +20,9 @@ type mapFile struct {
 	source    scalar
 	root      scalar
 	where     *formula
+	joins     joinsFile
+	while     *whileFile
+	links     []*linkFile
 	phi       []scalar
 	record    scalar
 	keyName   scalar
@@ -123,10 +126,12 @@ func readMap(f File, problems *Problems) *mapFile {
 			e.need("root", "root: the table whose key is the entity's")
 		}
 		m.where = m.formula(e, "where")
+		m.readJoins(e)
 		e.done()
 	} else {
 		o.need("entity", "entity: { root: patient }")
 	}
+	m.readWhile(o)
 	m.phi = o.texts("phi")
 	if s, ok := o.text("lane"); ok {
 		m.bad(s.place, "a map has no lane: `lane: safety` is said of properties and rules, one by one")
@@ -167,6 +172,7 @@ func (m *mapFile) readRecord(o *object) {
 	} else {
 		o.need("properties", "properties: { firstname: { from: FName } }")
 	}
+	m.readLinks(o)
 }
 
 // readInstead reads the requirements that are met otherwise, or not yet, with
@@ -211,6 +217,10 @@ func (m *mapFile) formula(o *object, key string) *formula {
 	if !ok {
 		return nil
 	}
+	return m.parseFormula(s)
+}
+
+func (m *mapFile) parseFormula(s scalar) *formula {
 	node, err := expr.Parse(s.text)
 	if err != nil {
 		if e, ok := err.(*expr.Error); ok && s.plain && e.Pos == len(s.text) && strings.Contains(s.text, "(") {

@@ -104,6 +104,9 @@ type exampleFile struct {
 	none   bool // fires: nothing
 	ruled  bool // fires is there
 	lacks  []scalar
+	old    scalar   // key of the record that the entity had
+	flags  []scalar // aliases of what was decided by rule
+	flat   bool     // flags is there
 }
 
 // givesFile is the expected record: verb "record", or one of Outside's words.
@@ -111,6 +114,13 @@ type givesFile struct {
 	place
 	verb   string
 	values []pair
+	links  []givenLink
+}
+
+// givenLink is what the links of one name are expected to be; no keys: none.
+type givenLink struct {
+	name scalar
+	keys []scalar
 }
 
 type firesFile struct {
@@ -143,6 +153,9 @@ func (m *mapFile) example(o *object) *exampleFile {
 	e.reason, _ = o.text("reason")
 	e.lane, _ = o.text("lane")
 	e.lacks = o.texts("refuses")
+	e.old, _ = o.text("old")
+	e.flat = o.has("flags")
+	e.flags = o.texts("flags")
 	if n, p, ok := o.take("gives"); ok {
 		e.gives = &givesFile{place: p, verb: "record"}
 		if s, ok := n.(*ast.StringNode); ok {
@@ -151,6 +164,7 @@ func (m *mapFile) example(o *object) *exampleFile {
 				m.bad(placeOf(n), "`gives` is `nothing`, `archived` or the properties of a record")
 			}
 		} else if v, ok := m.object(n); ok {
+			e.gives.links = m.givenLinks(v)
 			e.gives.values = m.pairs(v)
 		}
 	}
@@ -172,9 +186,35 @@ func (m *mapFile) example(o *object) *exampleFile {
 func (m *mapFile) pairs(o *object) []pair {
 	var out []pair
 	for _, e := range o.keys {
+		if e.used {
+			continue
+		}
 		if v, ok := m.scalar(e.node); ok {
 			out = append(out, pair{e.scalar, v})
 		}
+	}
+	return out
+}
+
+// givenLinks takes the links out of what an example gives, where the map has
+// some: else the word is a property's.
+func (m *mapFile) givenLinks(o *object) []givenLink {
+	if len(m.links) == 0 {
+		return nil
+	}
+	links, ok := o.object("links")
+	if !ok {
+		return nil
+	}
+	var out []givenLink
+	for _, e := range links.keys {
+		g := givenLink{name: e.scalar}
+		for _, s := range links.texts(e.text) {
+			if !s.null {
+				g.keys = append(g.keys, s)
+			}
+		}
+		out = append(out, g)
 	}
 	return out
 }

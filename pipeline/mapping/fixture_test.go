@@ -49,7 +49,8 @@ func world(t testing.TB) mapping.Env {
 		t.Fatal(err)
 	}
 	objects.Objects = append(objects.Objects, things)
-	return mapping.Env{Sources: []mapping.Source{{Name: "s", Kind: "kind", Zone: zone}}, Tables: tables, Objects: map[string]*hubspot.Schema{"hubspot": objects}}
+	return mapping.Env{Sources: []mapping.Source{{Name: "s", Kind: "kind", Zone: zone}}, Tables: tables, Objects: map[string]*hubspot.Schema{"hubspot": objects},
+		SiteKey: []byte("0123456789abcdef")}
 }
 
 const head = `map: test/things

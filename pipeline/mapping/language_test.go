@@ -7,6 +7,7 @@ import (
 
 	"chartwire/pipeline/mapping"
 	"chartwire/pipeline/mapping/expr"
+	"chartwire/schemas/maps/ddl"
 	"chartwire/sinks"
 )
 
@@ -41,6 +42,9 @@ func TestLanguage(t *testing.T) {
 	}
 	text := string(b)
 	_, e := env(t)
+	for _, sql := range fences(t, text, "sql") {
+		guide(t, &e, sql)
+	}
 	for line, m := range fences(t, text, "yaml") {
 		p, err := mapping.Compile([]mapping.File{{Name: "LANGUAGE.md", Text: []byte(strings.Repeat("\n", line) + m)}}, e)
 		if err != nil {
@@ -79,6 +83,18 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
+// guide adds a source with a document's tables.
+func guide(t *testing.T, e *mapping.Env, sql string) {
+	t.Helper()
+	tables, err := ddl.Parse("guide", "db", sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Tables = append(e.Tables, tables...)
+	e.Sources = append(e.Sources, mapping.Source{Name: "guide", Zone: e.Sources[0].Zone})
+	e.SiteKey = []byte("0123456789abcdef")
+}
+
 // shownValue evaluates an expression in the first property that takes its type.
 func shownValue(t *testing.T, expression, cells string) string {
 	t.Helper()
@@ -110,7 +126,7 @@ func TestLanguageKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"file.go", "file_rules.go"} {
+	for _, file := range []string{"file.go", "file_joins.go", "file_rules.go"} {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

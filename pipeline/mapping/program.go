@@ -38,6 +38,9 @@ type Env struct {
 	// account has them, or as schemas/hubspot says they are to be. What the
 	// sink "notify" takes is known without.
 	Objects map[string]*hubspot.Schema
+	// SiteKey is the secret by which guests are named: guest(email) needs it.
+	// Empty: none is configured.
+	SiteKey []byte
 }
 
 // Program is a set of compiled maps: those of one flow.

@@ -150,6 +150,9 @@ func renderFixed(text string) renderer {
 // rendererFor gives the renderer that fits an expression to a property, or what
 // is wrong and what would be right.
 func rendererFor(e *expr.Expr, p *hubspot.Property) (renderer, string) {
+	if e.Absent {
+		return func(_ *expr.Frame, dst []byte) ([]byte, outcome) { return dst, null }, ""
+	}
 	if e.Type == expr.Null {
 		return nil, "null is no value; leave the property out, or write `on_null`"
 	}

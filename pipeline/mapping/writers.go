@@ -19,12 +19,18 @@ func oneWriter(list []*Map, problems *Problems) {
 			other := first[id]
 			if other == nil {
 				first[id] = m
-			} else if other.plan.file != m.plan.file {
+			} else if other.plan.file != m.plan.file && !exclude(other, m) {
 				*problems = append(*problems, Problem{m.plan.file.file, p.name.line, p.name.column, "the property " + p.name.text + " of " + r.sink + "." + r.object +
 					" is written by the map " + other.Name + " too, and nothing says which wins; let one of them write it"})
 			}
 		}
 	}
+}
+
+// exclude says whether two maps are never at work at once: one while, the other
+// unless the same condition holds.
+func exclude(a, b *Map) bool {
+	return a.While != nil && b.While != nil && a.While.Fingerprint == b.While.Fingerprint && a.While.Unless != b.While.Unless
 }
 
 // CheckFlows says which properties are written by maps of two flows: nothing

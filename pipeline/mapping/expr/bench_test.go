@@ -15,7 +15,11 @@ func (s benchScope) Column(path string) (int, *cdc.Type, string) {
 	return i, &s.t.Columns[i].Type, ""
 }
 
-func (benchScope) Zone() *time.Location { return time.UTC }
+func (benchScope) Zone([]int) *time.Location       { return time.UTC }
+func (benchScope) SiteKey() []byte                 { return nil }
+func (benchScope) Many(string) bool                { return false }
+func (benchScope) Enter(string) (int, int, string) { return 0, 0, "one table" }
+func (benchScope) Leave()                          {}
 
 // BenchmarkExpressions is what EXPRESSIONS.md compares.
 func BenchmarkExpressions(b *testing.B) {

@@ -13,11 +13,22 @@ import (
 
 // Scope says what names mean where an expression stands.
 type Scope interface {
-	// Column returns the number by which Frame.Columns finds the column, and
-	// its type. If there is no such column it says so, and what there is.
+	// Column returns the number by which Frame finds the column, and its type:
+	// nil for one that is absent. If there is no such column it says so, and
+	// what there is.
 	Column(path string) (number int, t *cdc.Type, problem string)
-	// Zone is the zone of the source's clocks.
-	Zone() *time.Location
+	// Zone is the zone of the clocks of the source that the columns are of.
+	Zone(columns []int) *time.Location
+	// SiteKey is the secret that guest() needs; empty: none is configured.
+	SiteKey() []byte
+	// Many says whether the name is an alias of many rows.
+	Many(alias string) bool
+	// Enter makes the alias's row the one at hand until Leave. It returns the
+	// number by which Frame.Rows finds its rows, and that of the column which
+	// stands for their being there; many is -1 for what is absent. It is left
+	// even if there is a problem.
+	Enter(alias string) (many, column int, problem string)
+	Leave()
 }
 
 type compiler struct {
@@ -51,10 +62,15 @@ func (c *compiler) expr(n *Node) *Expr {
 		return &Expr{Type: Text, Column: -1, Texts: []string{n.text}, text: constant([]byte(n.text))}
 	case nodeNumber:
 		return c.number(n)
+	case nodeRows:
+		return c.bad(n.pos, "`where` chooses rows within an aggregate, such as count(rows where …)")
 	case nodePath:
 		number, t, problem := c.scope.Column(strings.ReplaceAll(n.text, "`", ""))
 		if problem != "" {
 			return c.bad(n.pos, "%s", problem)
+		}
+		if t == nil {
+			return absent()
 		}
 		if TypeOf(t) == Invalid {
 			return c.bad(n.pos, "the column %s has the type %s, which maps cannot read", n.text, t.Kind)
@@ -71,6 +87,11 @@ func (c *compiler) expr(n *Node) *Expr {
 	}
 	if failed {
 		return nil
+	}
+	if slices.ContainsFunc(args, func(a *Expr) bool { return a.Absent }) {
+		if e := c.withAbsent(n, args); e != nil {
+			return reads(e, args...)
+		}
 	}
 	var e *Expr
 	switch n.kind {
@@ -96,9 +117,11 @@ func reads(e *Expr, parts ...*Expr) *Expr {
 	e.Column = -1
 	for _, p := range parts {
 		e.Columns = append(slices.Clip(e.Columns), p.Columns...)
+		e.Shown = append(slices.Clip(e.Shown), p.Shown...)
 	}
 	slices.Sort(e.Columns)
-	e.Columns = slices.Compact(e.Columns)
+	slices.Sort(e.Shown)
+	e.Columns, e.Shown = slices.Compact(e.Columns), slices.Compact(e.Shown)
 	return e
 }
 
@@ -243,7 +266,7 @@ func numbers(a, b *Expr) (x, y *Expr, problem string) {
 	isExact := func(e *Expr) bool { return e.Type == Int || e.Type == Decimal }
 	switch {
 	case isExact(a) && isExact(b):
-		return &Expr{Type: Decimal, dec: exact(a), Columns: a.Columns, Column: -1}, &Expr{Type: Decimal, dec: exact(b), Columns: b.Columns, Column: -1}, ""
+		return &Expr{Type: Decimal, dec: exact(a), Columns: a.Columns, Shown: a.Shown, Column: -1}, &Expr{Type: Decimal, dec: exact(b), Columns: b.Columns, Shown: b.Shown, Column: -1}, ""
 	case a.Type == Float && b.number != nil:
 		return a, &Expr{Type: Float, Column: -1, float: constant(b.number.Float())}, ""
 	case a.number != nil && b.Type == Float:

@@ -38,6 +38,9 @@ func (n *Node) String() string {
 	return b.String()
 }
 
+// AsText is the call text(n).
+func AsText(n *Node) *Node { return &Node{nodeCall, n.pos, "text", []*Node{n}} }
+
 // within writes n, in parentheses if it binds less tightly than min.
 func (n *Node) within(b *strings.Builder, min int) {
 	if n.level() >= min {
@@ -77,6 +80,10 @@ func (n *Node) format(b *strings.Builder) {
 	case nodeIsNull:
 		n.args[0].within(b, 5)
 		b.WriteString(" " + n.text)
+	case nodeRows:
+		n.args[0].within(b, 8)
+		b.WriteString(" where ")
+		n.args[1].within(b, 0)
 	case nodeIn:
 		n.args[0].within(b, 5)
 		b.WriteString(" " + n.text + " ")
@@ -98,4 +105,33 @@ func list(b *strings.Builder, open string, items []*Node, end string) {
 		a.within(b, 0)
 	}
 	b.WriteString(end)
+}
+
+// Rename is String with the paths named anew.
+func (n *Node) Rename(name func(path string) string) string {
+	return n.renamed(name).String()
+}
+
+func (n *Node) renamed(name func(path string) string) *Node {
+	out := *n
+	if n.kind == nodePath {
+		out.text = name(strings.ReplaceAll(n.text, "`", ""))
+	}
+	out.args = make([]*Node, len(n.args))
+	for i, a := range n.args {
+		out.args[i] = a.renamed(name)
+	}
+	return &out
+}
+
+// Paths are the columns that the expression names.
+func (n *Node) Paths() []string {
+	if n.kind == nodePath {
+		return []string{strings.ReplaceAll(n.text, "`", "")}
+	}
+	var out []string
+	for _, a := range n.args {
+		out = append(out, a.Paths()...)
+	}
+	return out
 }

@@ -47,6 +47,9 @@ func init() {
 		"utc":        {"utc(datetime)", 1, 1, buildUTC},
 		"local":      {"local(datetime)", 1, 1, buildLocal},
 		"epoch":      {"epoch(seconds)", 1, 1, buildEpoch},
+		"neg":        {"neg(number)", 1, 1, buildNeg},
+		"plain":      {"plain(text)", 1, 1, onText(appendPlain)},
+		"guest":      {"guest(email)", 1, 1, buildGuest},
 		"range_low":  {"range_low(text)", 1, 1, onRange(func(r span) (decimal.Decimal, bool) { return r.low, r.hasLow })},
 		"range_high": {"range_high(text)", 1, 1, onRange(func(r span) (decimal.Decimal, bool) { return r.high, r.hasHigh })},
 	}
@@ -58,11 +61,17 @@ func Functions() []string {
 	for _, f := range functions {
 		out = append(out, f.usage)
 	}
+	for _, a := range aggregates {
+		out = append(out, a.usage)
+	}
 	slices.Sort(out)
 	return out
 }
 
 func (c *compiler) call(n *Node) *Expr {
+	if _, ok := aggregates[n.text]; ok && (n.text != "join" || len(n.args) > 1 && c.overRows(n.args[1])) {
+		return c.aggregate(n)
+	}
 	args := make([]*Expr, len(n.args))
 	failed := false
 	for i, a := range n.args {
@@ -79,13 +88,21 @@ func (c *compiler) call(n *Node) *Expr {
 	if len(args) < f.min || f.max >= 0 && len(args) > f.max {
 		return c.bad(n.pos, "a call of %s looks like %s", n.text, f.usage)
 	}
+	if slices.ContainsFunc(args, func(a *Expr) bool { return a.Absent }) {
+		if e := c.callWithAbsent(n, args); e != nil {
+			return reads(e, args...)
+		}
+	}
 	for _, a := range args {
 		if a.Type == Null && n.text != "coalesce" {
 			return c.bad(n.pos, "%s of null is always null", n.text)
 		}
 	}
 	e := f.build(c, n, args)
-	return reads(e, args...)
+	if e = reads(e, args...); e != nil && n.text == "guest" {
+		e.Shown = nil
+	}
+	return e
 }
 
 // want checks the type of one argument.

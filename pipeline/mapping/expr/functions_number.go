@@ -72,7 +72,7 @@ func buildDate(c *compiler, n *Node, a []*Expr) *Expr {
 	case DateTime:
 		e.int = lift(x.int, func(_ *Frame, us int64) (int64, bool) { return floorDiv(us, microsPerDay), true })
 	case Instant:
-		zone := c.scope.Zone()
+		zone := c.scope.Zone(x.Columns)
 		e.int = lift(x.int, func(_ *Frame, us int64) (int64, bool) {
 			sec := floorDiv(us, 1e6)
 			return floorDiv(sec+offset(sec, zone), 86400), true
@@ -93,34 +93,53 @@ func buildDate(c *compiler, n *Node, a []*Expr) *Expr {
 }
 
 func buildUTC(c *compiler, n *Node, a []*Expr) *Expr {
-	if !c.want(n, 0, a[0], DateTime) {
-		return nil
-	}
-	return &Expr{Type: Instant, int: a[0].int}
+	return c.moment(n, a[0], func(us int64) int64 { return us })
 }
 
 func buildLocal(c *compiler, n *Node, a []*Expr) *Expr {
-	if !c.want(n, 0, a[0], DateTime) {
-		return nil
+	zone := c.scope.Zone(a[0].Columns)
+	return c.moment(n, a[0], func(us int64) int64 { return At(us, zone) })
+}
+
+// moment reads a datetime, or a text that is one, by a clock.
+func (c *compiler) moment(n *Node, x *Expr, clock func(us int64) int64) *Expr {
+	switch x.Type {
+	case DateTime:
+		return &Expr{Type: Instant, int: lift(x.int, func(_ *Frame, us int64) (int64, bool) { return clock(us), true })}
+	case Text:
+		return &Expr{Type: Instant, int: lift(x.text, func(_ *Frame, s []byte) (int64, bool) {
+			us, ok := ParseDateTime(string(bytes.TrimSpace(s)))
+			return clock(us), ok
+		})}
 	}
-	zone := c.scope.Zone()
-	return &Expr{Type: Instant, int: lift(a[0].int, func(_ *Frame, us int64) (int64, bool) { return At(us, zone), true })}
+	return c.problem(n, 0, x, "a datetime or a text")
 }
 
 // maxEpoch ends the years of four digits.
 var maxEpoch = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
 
 // buildEpoch reads seconds since 1970; what lies outside the years 1970 to
-// 9999 is null.
+// 9999 is null. Of a text, 0 is none.
 func buildEpoch(c *compiler, n *Node, a []*Expr) *Expr {
-	if a[0].Type != Int && a[0].Type != Decimal {
-		return c.problem(n, 0, a[0], "an exact number of seconds")
-	}
-	return &Expr{Type: Instant, int: lift(exact(a[0]), func(_ *Frame, d decimal.Decimal) (int64, bool) {
+	moment := func(d decimal.Decimal) (int64, bool) {
 		sec, ok := d.Round(0).Int64()
-		if !ok || sec < 0 || sec > maxEpoch {
-			return 0, false
-		}
-		return sec * 1e6, true
-	})}
+		return sec * 1e6, ok && sec >= 0 && sec <= maxEpoch
+	}
+	switch a[0].Type {
+	case Int, Decimal:
+		return &Expr{Type: Instant, int: lift(exact(a[0]), func(_ *Frame, d decimal.Decimal) (int64, bool) { return moment(d) })}
+	case Text:
+		return &Expr{Type: Instant, int: lift(a[0].text, func(_ *Frame, s []byte) (int64, bool) {
+			d, ok := decimal.Parse(bytes.TrimSpace(s))
+			if !ok || d.Sign() == 0 {
+				return 0, false
+			}
+			return moment(d)
+		})}
+	}
+	return c.problem(n, 0, a[0], "an exact number of seconds or a text")
+}
+
+func buildNeg(c *compiler, n *Node, a []*Expr) *Expr {
+	return c.unary(&Node{nodeUnary, n.pos, "-", n.args}, a[0])
 }

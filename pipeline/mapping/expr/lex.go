@@ -11,12 +11,14 @@ import (
 type Error struct {
 	Pos  int // byte offset
 	Text string
+	// Rows says that, of CompileEach, it is in the rows.
+	Rows bool
 }
 
 func (e *Error) Error() string { return e.Text }
 
 func errorf(pos int, format string, args ...any) *Error {
-	return &Error{pos, fmt.Sprintf(format, args...)}
+	return &Error{Pos: pos, Text: fmt.Sprintf(format, args...)}
 }
 
 type tokenKind uint8

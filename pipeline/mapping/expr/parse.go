@@ -16,6 +16,7 @@ const (
 	nodeIn     // args[0] among args[1:]; text "in" or "not in"
 	nodeIsNull // text "is null" or "is not null"
 	nodeTernary
+	nodeRows // rows of an alias that meet a condition: args[0] `where` args[1]
 )
 
 // Node is a parsed expression.
@@ -35,7 +36,7 @@ type parser struct {
 	depth int
 }
 
-// Parse reads an expression. The error is an [*Error].
+// Parse reads an expression, or rows with a condition. The error is an [*Error].
 func Parse(src string) (*Node, error) {
 	toks, err := lex(src)
 	if err != nil {
@@ -45,7 +46,7 @@ func Parse(src string) (*Node, error) {
 	if p.peek().kind == tokEnd {
 		return nil, errorf(0, "an expression is missing")
 	}
-	n, err := p.ternary()
+	n, err := p.argument()
 	if err == nil && p.peek().kind != tokEnd {
 		err = errorf(p.peek().pos, "unexpected %s after the expression", p.peek())
 	}
@@ -261,6 +262,12 @@ func (p *parser) primary() (*Node, *Error) {
 		return &Node{nodeNull, t.pos, t.text, nil}, nil
 	case t.kind == tokName && !reserved[t.text]:
 		return p.path(t)
+	case t.kind == tokSign && t.text == ".": // a column of the row that an aggregate is at
+		part := p.next()
+		if part.kind != tokName {
+			return nil, errorf(part.pos, "after the point comes a name, not %s", part)
+		}
+		return &Node{nodePath, t.pos, "." + part.text, nil}, nil
 	case t.kind == tokSign && t.text == "(":
 		n, err := p.ternary()
 		if err != nil {
@@ -271,6 +278,23 @@ func (p *parser) primary() (*Node, *Error) {
 	return nil, errorf(t.pos, "a value is expected, not %s", t)
 }
 
+// argument is an expression, or an alias with a condition on its rows.
+func (p *parser) argument() (*Node, *Error) {
+	n, err := p.ternary()
+	if err != nil || n.kind != nodePath {
+		return n, err
+	}
+	t, ok := p.take("where")
+	if !ok {
+		return n, nil
+	}
+	cond, err := p.ternary()
+	if err != nil {
+		return nil, err
+	}
+	return &Node{nodeRows, t.pos, "where", []*Node{n, cond}}, nil
+}
+
 func (p *parser) path(t token) (*Node, *Error) {
 	if _, ok := p.take("("); ok && !strings.HasPrefix(t.text, "`") {
 		n := &Node{nodeCall, t.pos, t.text, nil}
@@ -278,7 +302,7 @@ func (p *parser) path(t token) (*Node, *Error) {
 			return n, nil
 		}
 		for {
-			a, err := p.ternary()
+			a, err := p.argument()
 			if err != nil {
 				return nil, err
 			}

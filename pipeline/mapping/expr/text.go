@@ -22,6 +22,19 @@ func ParseDate(s string) (int64, bool) {
 	return t.Unix() / 86400, true
 }
 
+// ParseDateTime reads a day and a time of it as databases write them,
+// microseconds since 1970 on the face of the clock. A zero date is none.
+func ParseDateTime(s string) (int64, bool) {
+	if len(s) > len(time.DateOnly) && s[len(time.DateOnly)] == 'T' {
+		s = s[:len(time.DateOnly)] + " " + s[len(time.DateOnly)+1:]
+	}
+	t, err := time.Parse("2006-01-02 15:04:05", s) // takes a fraction too
+	if err != nil || t.Year() < 1 {
+		return 0, false
+	}
+	return t.UnixMicro(), true
+}
+
 // AppendInstant appends a moment as ISO 8601 in UTC, with as many fractional
 // digits as it has, milliseconds at most: what HubSpot keeps.
 func AppendInstant(b []byte, us int64) []byte {

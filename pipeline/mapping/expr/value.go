@@ -90,9 +90,22 @@ type Frame struct {
 	Arena []byte
 	// RecordKey is the key of the entity's record; expressions do not see it.
 	RecordKey []byte
+
+	// Value, if there is one, gives columns instead of Fields and Columns: an
+	// entity of several tables sets all three.
+	Value func(column int) (schemas.Value, State)
+	// Rows are the rows of what Scope.Enter gave a number to, in the order of
+	// their keys, as seen from the rows that were entered.
+	Rows func(many int) ([]int32, State)
+	// Enter makes a row the one that columns are read from, and returns the one
+	// before it; -1 is none.
+	Enter func(many int, row int32) int32
 }
 
 func (f *Frame) column(n int) (schemas.Value, State) {
+	if f.Value != nil {
+		return f.Value(n)
+	}
 	i := f.Columns[n]
 	if i < 0 {
 		return schemas.Value{}, Unknown
@@ -115,8 +128,12 @@ type Expr struct {
 	Type Type
 	// Columns are the scope's numbers of the columns it reads, ascending.
 	Columns []int
+	// Shown are those of them whose content its value may tell.
+	Shown []int
 	// Column is the column's number if the expression is nothing but it, else -1.
 	Column int
+	// Absent says that it reads nothing but what is not there: it is always null.
+	Absent bool
 	// Texts are the only texts that can come out, if that is known.
 	Texts []string
 
@@ -146,7 +163,7 @@ func (e *Expr) Bool(f *Frame) (bool, State) { return e.bool(f) }
 
 // load reads a column.
 func load(n int, t *cdc.Type) *Expr {
-	e := &Expr{Type: TypeOf(t), Columns: []int{n}, Column: n}
+	e := &Expr{Type: TypeOf(t), Columns: []int{n}, Shown: []int{n}, Column: n}
 	switch e.Type {
 	case Text, Bytes, Set:
 		e.text = func(f *Frame) ([]byte, State) {
