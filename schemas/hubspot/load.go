@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,6 +28,14 @@ type file struct {
 	Groups     yaml.MapSlice        `yaml:"groups"`
 	Properties map[string]*Property `yaml:"properties"`
 	Pipelines  []filePipeline       `yaml:"pipelines"`
+	// Associations are labels to create, by the other object.
+	Associations map[string][]fileLabel `yaml:"associations"`
+}
+
+type fileLabel struct {
+	Name    string `yaml:"name"`
+	Label   string `yaml:"label"`
+	Inverse string `yaml:"inverse"`
 }
 
 type filePipeline struct {
@@ -139,6 +148,16 @@ func (f *file) object() (*Object, []error) {
 			bad("pipeline %q: a pipeline has a label and stages", fp.Label)
 		}
 		o.Pipelines = append(o.Pipelines, p)
+	}
+	for _, to := range slices.Sorted(maps.Keys(f.Associations)) {
+		a := &Association{To: to}
+		for _, l := range f.Associations[to] {
+			if !nameForm.MatchString(l.Name) || l.Label == "" {
+				bad("associations with %s: a label has a label, and a name of lower-case letters, digits and _", to)
+			}
+			a.Labels = append(a.Labels, AssociationLabel{Label: l.Label, Inverse: l.Inverse, Name: l.Name})
+		}
+		o.Associations = append(o.Associations, a)
 	}
 	return o, errs
 }

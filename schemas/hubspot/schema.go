@@ -26,6 +26,24 @@ type Object struct {
 	Groups     []Group     // property groups to create
 	Properties []*Property // in the order of their names
 	Pipelines  []*Pipeline
+	// Associations are those with other objects: of a file the labels to create,
+	// of an account those that were asked for.
+	Associations []*Association
+}
+
+// Association is how one object is associated with another.
+type Association struct {
+	To     string
+	Labels []AssociationLabel
+}
+
+// AssociationLabel is one kind of association.
+type AssociationLabel struct {
+	Label    string // "" for the association without one
+	Inverse  string // the label from the other end; "" is the same
+	Name     string // to create it by
+	Category string // the account's; empty in files
+	ID       int    // the account's, of this direction
 }
 
 // Custom says how to create a custom object.
@@ -109,6 +127,16 @@ func (o *Object) Property(name string) *Property {
 	for _, p := range o.Properties {
 		if p.Name == name {
 			return p
+		}
+	}
+	return nil
+}
+
+// Association returns that with another object, or nil.
+func (o *Object) Association(to string) *Association {
+	for _, a := range o.Associations {
+		if a.To == to {
+			return a
 		}
 	}
 	return nil

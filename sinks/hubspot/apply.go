@@ -59,8 +59,8 @@ var errOpen = errors.New("circuit breaker open: no call was made")
 
 // Apply upserts the writes, or archives those that say so. Most batches are
 // one call; a value that HubSpot will not move back takes two more, an archive
-// or a write for an existing record a look-up, a batch refused as a whole as many as it takes to find the record
-// to blame while the call timeout lasts.
+// or a write for an existing record a look-up, links a call more to end some,
+// a batch refused as a whole as many as it takes to find the record to blame while the call timeout lasts.
 func (s *Sink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Result {
 	results := make([]sinks.Result, len(writes))
 	if len(writes) == 0 {
@@ -94,6 +94,7 @@ func failAll(items []*item, err error) {
 func (j *job) run(items []*item) {
 	archives := map[string][]*item{}
 	upserts := map[string][]*item{}
+	var links []*item
 	var order []string // of the unique properties: a batch has one only
 	for _, it := range items {
 		p := it.Record.Property
@@ -106,7 +107,7 @@ func (j *job) run(items []*item) {
 		case p == "email":
 			it.fail(&sinks.Rejected{Code: "EMAIL_KEY", Class: "identity", Message: "e-mail is shared and changes: it cannot be a record's key"})
 		case len(it.Links) > 0:
-			it.fail(&sinks.Rejected{Code: "LINKS", Class: "unsupported", Message: "this sink does not carry links yet"})
+			links = append(links, it)
 		case it.Archive:
 			archives[p] = append(archives[p], it)
 		default:
@@ -120,6 +121,9 @@ func (j *job) run(items []*item) {
 		if set := archives[p]; len(set) > 0 {
 			j.archive(p, set)
 		}
+	}
+	if len(links) > 0 {
+		j.link(links)
 	}
 }
 

@@ -18,8 +18,12 @@ const (
 	kindUpsert  kind = "upsert"
 	kindArchive kind = "archive"
 	kindRead    kind = "read"    // of records
+	kindLink    kind = "link"    // associations
 	kindAccount kind = "account" // of definitions, limits and usage; has no breaker
 )
+
+// guarded are the kinds that have breakers.
+var guarded = []kind{kindUpsert, kindArchive, kindRead, kindLink}
 
 // group is the lanes that share breakers: failures of one group never shut out
 // another.
@@ -68,7 +72,7 @@ type breaker struct {
 
 func newBreakers(changed func(kind, group, gobreaker.State)) *breakers {
 	bs := &breakers{all: map[kind]*[groups]*breaker{}}
-	for _, k := range []kind{kindUpsert, kindArchive, kindRead} {
+	for _, k := range guarded {
 		var row [groups]*breaker
 		for g := range group(groups) {
 			row[g] = newBreaker(k, g, changed)
@@ -161,7 +165,7 @@ func (bs *breakers) allow(k kind, lane sinks.Lane) (done func(error), wait time.
 
 // BreakerStatus is one circuit breaker.
 type BreakerStatus struct {
-	Kind     string    `json:"kind"`  // upsert, archive, read
+	Kind     string    `json:"kind"`  // upsert, archive, read, link
 	Lanes    string    `json:"lanes"` // safety, fresh (realtime and routine), backfill
 	State    string    `json:"state"` // closed, open, half-open
 	Failures int       `json:"failures"`
@@ -170,7 +174,7 @@ type BreakerStatus struct {
 
 func (bs *breakers) status() []BreakerStatus {
 	var all []BreakerStatus
-	for _, k := range []kind{kindUpsert, kindArchive, kindRead} {
+	for _, k := range guarded {
 		for g, b := range bs.all[k] {
 			st := BreakerStatus{Kind: string(k), Lanes: groupNames[g], State: b.State().String(), Failures: int(b.Counts().TotalFailures)}
 			if b.State() == gobreaker.StateOpen {

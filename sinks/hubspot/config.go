@@ -63,6 +63,8 @@ type Need struct {
 	Properties []NeedProperty
 	// Pipelines are those whose labels the map writes, with their stages.
 	Pipelines []NeedPipeline
+	// Links are those that the map makes.
+	Links []NeedLink
 	// Update says that the map writes to records that others create: HubSpot's
 	// required properties need not be mapped.
 	Update bool
@@ -75,6 +77,12 @@ type NeedProperty struct {
 	Options []string // labels or values that the map can write, where it is an enumeration
 	PHI     bool     // patient data: needs a sensitive property
 	Waived  bool     // patient data in a plain property, allowed by name in the map
+}
+
+// NeedLink is a kind of link that a map makes.
+type NeedLink struct {
+	To    string // object
+	Label string // "" for the one without
 }
 
 // NeedPipeline is a pipeline and those of its stages that a map writes.

@@ -1,6 +1,7 @@
 package hubspot_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ func TestHubSpotKeepsTheContract(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		const timeout = 2 * time.Second
 		a := newAccount(t, hubspottest.Options{Seed: 1}, func(c *hubspot.Config) { c.CallTimeout = timeout })
+		a.label(t, "contacts", "tickets", "Payer")
+		a.label(t, "contacts", "tickets", "Recipient")
 		return sinktest.Harness{
 			Sink:    a.Sink,
 			Timeout: timeout,
@@ -35,13 +38,18 @@ func TestHubSpotKeepsTheContract(t *testing.T) {
 				r, _ := a.sim.Lookup("contacts", w.Record.Property, w.Record.Key)
 				return r.Properties[property]
 			},
-			Fail: func(f sinktest.Fault) { a.sim.Inject(faultOf(f)) },
+			End: func(n int) sinks.Write {
+				return ticket(fmt.Sprint("T-", n), set("subject", fmt.Sprint("Alert ", n)), set("hs_pipeline", "Patient Safety"), set("hs_pipeline_stage", "New"))
+			},
+			Linked: func(w sinks.Write, to sinks.Record, label string) bool { return a.linked(t, w, to, label) },
+			Labels: []string{"Payer", "Recipient"},
+			Fail:   func(f sinktest.Fault) { a.sim.Inject(faultOf(f)) },
 		}
 	})
 }
 
 func faultOf(f sinktest.Fault) hubspottest.Fault {
-	fault := hubspottest.Fault{Path: "batch/upsert", Count: 1, RetryAfter: f.Wait}
+	fault := hubspottest.Fault{Path: "/batch/", Count: 1, RetryAfter: f.Wait}
 	switch f.Kind {
 	case sinktest.FaultThrottle:
 		fault.Kind = hubspottest.TooManyBurst

@@ -105,6 +105,7 @@ type refusal struct {
 	code        string
 	message     string
 	category    string
+	sub         string
 	existing    string   // the record in the way
 	traces      []string // of the inputs it is about, if it says so
 	ids         []string // or their ids
@@ -146,6 +147,7 @@ func (e *errorBody) refusal(from refusal) refusal {
 		r.code = c
 	}
 	r.category = firstOf(e.Category, r.category)
+	r.sub = firstOf(e.SubCategory, r.sub)
 	r.correlation = firstOf(e.Correlation, r.correlation)
 	if v := e.Context["objectWriteTraceId"]; len(v) > 0 {
 		r.traces = v

@@ -36,6 +36,9 @@ func (s *Sink) fault(c *call, a *answer, now time.Time) error {
 		}
 		return s.halted(s.forbidden(c, a), now)
 	case http.StatusNotFound:
+		if e := a.failure(); c.kind == kindLink && e.Category == "OBJECT_NOT_FOUND" {
+			return nil // an end is not there
+		}
 		if c.kind != kindRead {
 			return cdc.Haltf("hubspot-object-missing", "HubSpot has no %s at API version %s (404): the object does not exist in this account or is not switched on (%v)", c.object, s.cfg.APIVersion, statusError(a))
 		}

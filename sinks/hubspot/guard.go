@@ -69,6 +69,7 @@ func (g *guard) check() {
 	for i := range g.need.Pipelines {
 		g.pipeline(&g.need.Pipelines[i])
 	}
+	g.links()
 	g.required()
 }
 

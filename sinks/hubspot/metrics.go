@@ -39,7 +39,7 @@ func newMetrics(s *Sink) *metrics {
 	return &metrics{
 		Metrics:    m,
 		calls:      m.Calls(2, "call", "lane", "object"),
-		records:    m.Counter("records_total", "Records written by object and result: created, updated, archived, rejected, retried, halted.", "object", "result"),
+		records:    m.Counter("records_total", "Records written by object and result: created, updated, archived, linked, rejected, retried, halted.", "object", "result"),
 		refused:    m.Counter("refused_total", "Refusals by object, property and class; an empty property is the record.", "object", "property", "class"),
 		throttled:  m.Counter("throttled_total", "Answers 429 by policy.", "policy"),
 		breaker:    m.Gauge("breaker_state", "Circuit breakers: 0 closed, 1 half open, 2 open.", "call", "lanes"),
@@ -64,6 +64,8 @@ func (m *metrics) wrote(w *sinks.Write, r *sinks.Result) {
 	case errors.As(r.Err, &refused):
 		m.refused.WithLabelValues(w.Record.Object, refused.Property, refused.Class).Inc()
 	case result != "":
+	case len(w.Links) > 0:
+		result = "linked"
 	case w.Archive:
 		result = "archived"
 	case r.New:

@@ -50,6 +50,9 @@ func (s *Sink) learnAll(ctx context.Context) ([]Problem, error) {
 	}
 	needs := s.required()
 	live, a, err := s.readAll(ctx, objectsOf(needs))
+	if err == nil {
+		err = s.learnLinks(ctx, needs, live)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,13 @@ func (s *Sink) Plan(ctx context.Context, want *schema.Schema) (*Plan, error) {
 			return nil, fmt.Errorf("reading the property groups of %s: %w", o.Name, err)
 		}
 		p.object(o, have, groups)
+		for _, a := range o.Associations {
+			live, err := s.readAssociation(ctx, o.Name, a.To)
+			if err != nil {
+				return nil, err
+			}
+			p.association(o.Name, a, live)
+		}
 	}
 	return &p.plan, nil
 }
@@ -252,5 +259,22 @@ func (p *planner) pipeline(object string, want *schema.Pipeline, have []*schema.
 		if !slices.ContainsFunc(have[i].Stages, func(h schema.Stage) bool { return fold1(h.Label) == fold1(st.Label) }) {
 			p.step(object, http.MethodPost, join(p.paths.pipelines, object, have[i].ID, "stages"), stageOf(st, n), "%s: stage %q of pipeline %q", object, st.Label, want.Label)
 		}
+	}
+}
+
+func (p *planner) association(object string, want, have *schema.Association) {
+	if have == nil {
+		p.conflict(object, "associations with "+want.To, "HubSpot does not associate them", "take the labels out of schemas/hubspot")
+		return
+	}
+	for _, l := range want.Labels {
+		if slices.ContainsFunc(have.Labels, func(h schema.AssociationLabel) bool { return fold1(h.Label) == fold1(l.Label) }) {
+			continue
+		}
+		body := map[string]string{"label": l.Label, "name": l.Name}
+		if l.Inverse != "" {
+			body["inverseLabel"] = l.Inverse
+		}
+		p.step(object, http.MethodPost, join(p.paths.associations, object, want.To, "labels"), body, "%s: association label %q with %s", object, l.Label, want.To)
 	}
 }

@@ -3,6 +3,7 @@ package hubspot_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,9 +65,7 @@ func provision(t *testing.T, s *hubspot.Sink) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The stand-in has contacts and tickets.
-	shipped := &schema.Schema{Objects: []*schema.Object{want.Object("contacts"), want.Object("tickets")}}
-	plan, err := s.Plan(t.Context(), shipped)
+	plan, err := s.Plan(t.Context(), want)
 	if err != nil {
 		t.Fatalf("Plan: %v", err)
 	}
@@ -194,4 +193,24 @@ func (a *account) api(t *testing.T, method, path, body string, want int) {
 func (a *account) archiveProperty(t *testing.T, object, name string, want int) {
 	t.Helper()
 	a.api(t, http.MethodDelete, "/crm/properties/2026-09/"+object+"/"+name, "", want)
+}
+
+// label makes an association label between two objects, as an administrator.
+func (a *account) label(t *testing.T, from, to, label string) {
+	t.Helper()
+	a.api(t, http.MethodPost, "/crm/associations/2026-09/"+from+"/"+to+"/labels", fmt.Sprintf(`{"label":%q,"name":%q}`, label, strings.ToLower(label)), http.StatusOK)
+}
+
+// linked reports whether the record of a write is associated with another.
+func (a *account) linked(t *testing.T, w sinks.Write, to sinks.Record, label string) bool {
+	t.Helper()
+	ends := a.sim.Find(to.Object, to.Property, to.Key)
+	for _, l := range a.held(t, w).Links {
+		for _, ty := range l.Types {
+			if ty.Label == label && slices.ContainsFunc(ends, func(r hubspottest.Record) bool { return r.ID == l.ID && r.Object == l.Object }) {
+				return true
+			}
+		}
+	}
+	return false
 }

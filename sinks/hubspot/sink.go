@@ -38,7 +38,8 @@ type Sink struct {
 	waits   [len(sinks.Lanes)]WaitStatus
 	asked   time.Time // when labels were last looked up anew
 
-	problems []Problem // of the last comparison
+	problems []Problem                        // of the last comparison
+	links    map[relation]map[string]linkType // by folded label
 }
 
 var _ sinks.Sink = (*Sink)(nil)
@@ -56,6 +57,7 @@ func New(cfg Config) (*Sink, error) {
 		secret:  &secret{source: cfg.Token},
 		limiter: newLimiter(&cfg),
 		needs:   slices.Clone(cfg.Needs),
+		links:   map[relation]map[string]linkType{},
 	}
 	s.breakers = newBreakers(func(k kind, g group, to gobreaker.State) {
 		s.metrics.breaker.WithLabelValues(string(k), groupNames[g]).Set(float64(to))

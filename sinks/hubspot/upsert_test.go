@@ -194,7 +194,7 @@ func TestWritesThatCannotBe(t *testing.T) {
 	linked := contact(3)
 	linked.Links = []sinks.Link{{To: contact(1).Record, State: sinks.Set}}
 	results := a.apply(t, byMail, noKey, linked, contact(4))
-	for i, code := range []string{"EMAIL_KEY", "EMPTY_KEY", "LINKS"} {
+	for i, code := range []string{"EMAIL_KEY", "EMPTY_KEY", "EMPTY_KEY"} {
 		if got := wantRejected(t, results[i].Err); got.Code != code {
 			t.Errorf("write %d: %s, want %s", i, got.Code, code)
 		}
