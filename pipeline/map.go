@@ -59,7 +59,9 @@ type MapOptions struct {
 //
 //   - Only the progress in Kafka says what is done. The local state follows it
 //     and is rebuilt where it is missing; the result is the same.
-//   - An entity is evaluated as it is at a cut, never inside a transaction.
+//   - An entity is evaluated as it is at a cut, never inside a transaction: that
+//     of one table at each cut that changed it, a joined one when it was quiet
+//     for a while or has waited long enough.
 //   - A rule fires for every time its condition became true in the stream, once
 //     each: firings are numbered in the flow's changelog, which commits with the
 //     mutations they gave.
@@ -69,18 +71,24 @@ type Map struct {
 	log     *slog.Logger
 	metrics *mapMetrics
 	tables  map[state.Table]*mapTable
+	joins   []*mapJoin
 
 	mu     sync.Mutex
 	status MapStatus
 }
 
-// mapTable is one table and the maps whose root it is.
+// mapTable is one table and what is made of its rows: it can be the root of maps
+// of one table, a part of joined ones, and decide which maps are at work.
 type mapTable struct {
 	id    state.Table
 	text  string // of id, for comparing
 	topic string
-	maps  []*mapping.Map
-	rules bool // one of the maps has rules
+	maps  []*mapping.Map // of one table
+	rules bool           // one of the maps has rules
+
+	roles   []mapRole        // in joined maps
+	indexes []*mapping.Index // by which its rows are found
+	whiles  []*mapping.Map   // that work or rest as its rows say
 }
 
 // NewMap checks the options. Everything wrong is in the error.
@@ -116,16 +124,33 @@ func NewMap(o MapOptions) (*Map, error) {
 	}
 	m := &Map{o: o, log: o.Log.With("flow", o.Flow), tables: map[state.Table]*mapTable{}}
 	for _, mp := range o.Program.Maps {
-		id := state.Table{Source: mp.Source, TableID: mp.Table}
-		t := m.tables[id]
-		if t == nil {
-			t = &mapTable{id: id, text: id.Text(), topic: o.Topics.Rows(mp.Source, mp.Table)}
-			m.tables[id] = t
+		if mp.While != nil {
+			t := m.table(mp.While.Source, mp.While.Table)
+			t.whiles = append(t.whiles, mp)
 		}
+		if mp.Joined() {
+			m.join(mp)
+			continue
+		}
+		t := m.table(mp.Source, mp.Table)
 		t.maps = append(t.maps, mp)
 		t.rules = t.rules || len(mp.Rules) > 0
 	}
+	for _, ix := range o.Program.Indexes() {
+		t := m.table(ix.Source, ix.Table)
+		t.indexes = append(t.indexes, ix)
+	}
 	return m, nil
+}
+
+func (m *Map) table(source string, table cdc.TableID) *mapTable {
+	id := state.Table{Source: source, TableID: table}
+	t := m.tables[id]
+	if t == nil {
+		t = &mapTable{id: id, text: id.Text(), topic: m.o.Topics.Rows(source, table)}
+		m.tables[id] = t
+	}
+	return t
 }
 
 // sources names the sources of the flow.

@@ -24,6 +24,7 @@ func (t *mapTerm) startMaps() {
 		was, had := t.progress.Maps[id]
 		fresh := t.progress.Sources[m.Source].Seq == 0
 		changed := was.Fingerprint != now.Fingerprint
+		now.Off = m.While != nil && (was.Off || !had) // until its condition is looked at
 		var silent []string
 		for _, r := range m.Rules {
 			if was.Rules[r.Name] != r.Fingerprint {
@@ -32,8 +33,12 @@ func (t *mapTerm) startMaps() {
 		}
 		switch {
 		case !had && fresh: // every entity is about to be mapped for the first time
+			if m.Joined() {
+				now.Remap, now.Write, now.First = true, true, true
+			}
 		case changed || len(silent) > 0:
 			now.Remap, now.Write = true, changed || was.Remap && was.Write
+			now.First = was.Remap && was.First
 			now.Silent = append(silent, was.Silent...)
 			t.m.log.Info("map changed, its entities are mapped again", "map", m.Name, "write", now.Write)
 		default:
@@ -59,7 +64,13 @@ func (t *mapTerm) remapStep(ctx context.Context) (more bool, err error) {
 	for _, m := range t.m.o.Program.Maps {
 		id := mapID(m)
 		p, s := t.progress.Maps[id], t.r.sources[m.Source]
-		if !p.Remap || s.cut == nil {
+		if !p.Remap || p.Off || s.cut == nil {
+			continue
+		}
+		if m.Joined() {
+			if more, err := t.joins.remapStep(ctx, t.joins.byID[id]); more || err != nil {
+				return more, err
+			}
 			continue
 		}
 		table := state.Table{Source: m.Source, TableID: m.Table}
@@ -68,7 +79,7 @@ func (t *mapTerm) remapStep(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		if len(rows) == 0 {
-			t.progress.Maps[id] = mapMapProgress{Fingerprint: p.Fingerprint, Rules: p.Rules}
+			t.progress.Maps[id] = mapMapProgress{Fingerprint: p.Fingerprint, Rules: p.Rules, Off: p.Off}
 			t.m.log.Info("all entities of a changed map are mapped again", "map", m.Name)
 			return true, t.commit(ctx)
 		}
@@ -222,7 +233,16 @@ func (t *mapTerm) mapRequest(ctx context.Context, r *mapRequest) error {
 				return err
 			}
 		}
+		joined := false
+		if t.joins != nil {
+			if joined, err = t.joins.request(ctx, table, r); err != nil {
+				return err
+			}
+		}
 		for _, m := range table.maps {
+			if joined && r.rule != "" && r.rule != m.Name || t.rests(m) {
+				continue
+			}
 			if err := t.again(ctx, m, []state.KeyedRow{kr}, mapping.ReasonRetry, nil); err != nil {
 				return err
 			}

@@ -17,11 +17,19 @@ func (t *mapTerm) startRows(ctx context.Context) error {
 	for table, seq := range t.db.Meta().Gone {
 		t.gone[table] = seq
 	}
+	if t.joins != nil {
+		if err := t.joins.load(); err != nil {
+			return err
+		}
+		if err := t.joins.startIndexes(ctx); err != nil {
+			return err
+		}
+	}
 	for _, s := range t.r.sources {
 		if len(s.queue) == 0 {
 			continue
 		}
-		if err := t.forgetTo(s, s.queue[0].Epochs); err != nil {
+		if err := t.forgetTo(ctx, s, s.queue[0].Epochs); err != nil {
 			return err
 		}
 	}
@@ -35,7 +43,7 @@ func (t *mapTerm) startRows(ctx context.Context) error {
 
 // forgetTo deletes the rows from before epochs that were carried out, by the
 // committed progress.
-func (t *mapTerm) forgetTo(s *mapSource, epochs []cdc.Epoch) error {
+func (t *mapTerm) forgetTo(ctx context.Context, s *mapSource, epochs []cdc.Epoch) error {
 	for id, table := range t.m.tables {
 		if id.Source != s.name {
 			continue
@@ -49,28 +57,40 @@ func (t *mapTerm) forgetTo(s *mapSource, epochs []cdc.Epoch) error {
 		if gone <= t.gone[table.text] {
 			continue
 		}
-		if err := t.forget(id, gone); err != nil {
+		if err := t.forget(ctx, table, gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forget deletes the rows from before an epoch, without mapping them.
-func (t *mapTerm) forget(id state.Table, epoch int64) error {
-	for r, err := range t.db.Rows(id, "") {
+// forget deletes the rows from before an epoch, without mapping them by the maps
+// of their table alone.
+func (t *mapTerm) forget(ctx context.Context, table *mapTable, epoch int64) error {
+	for r, err := range t.db.Rows(table.id, "") {
 		if err != nil {
 			return err
 		}
 		if r.Seq < epoch {
-			t.batch().DeleteRow(id, r.Key)
-			if err := t.flushFull(); err != nil {
+			if err := t.removeRow(ctx, table, r.Key, max(epoch, t.progress.SweptAt[table.text])); err != nil {
 				return err
 			}
 		}
 	}
-	t.gone[id.Text()] = epoch
+	t.gone[table.text] = epoch
 	return t.flushApply()
+}
+
+// removeRow takes a row out of the state that an epoch took, at a seq.
+func (t *mapTerm) removeRow(ctx context.Context, table *mapTable, key string, seq int64) error {
+	if table.joined() {
+		if err := t.joins.remove(ctx, table, key, seq); err != nil {
+			return err
+		}
+	} else {
+		t.batch().DeleteRow(table.id, key)
+	}
+	return t.flushFull()
 }
 
 // applyWaiting moves what waits on disk and is mapped up to seq into the rows,
@@ -134,7 +154,10 @@ func (t *mapTerm) mapCut(ctx context.Context, s *mapSource, first bool) error {
 	if err := c.run(ctx); err != nil {
 		return err
 	}
-	done := mapSourceProgress{Seq: s.cut.Seq, Commit: s.cut.Commit, Cut: s.cut.Time}
+	done := mapSourceProgress{Seq: s.cut.Seq, Commit: s.cut.Commit, Cut: s.cut.Time, Low: t.progress.Sources[s.name].Low}
+	if t.joins != nil {
+		done.Loading = t.joins.atCut(s)
+	}
 	for id, o := range c.open {
 		if o.after {
 			done.Open = append(done.Open, id.Text())
@@ -146,13 +169,22 @@ func (t *mapTerm) mapCut(ctx context.Context, s *mapSource, first bool) error {
 	slices.Sort(done.Open)
 	t.progress.Sources[s.name], t.dirty = done, true
 	if len(changes) == 0 && s.disk == 0 && t.p.Buffered() == 0 && len(t.entries) == 0 {
+		if t.joins != nil {
+			t.joins.cutApplied(s)
+		}
 		return nil // nothing hangs on it: it is committed with what comes, or soon
 	}
 	if err := t.commit(ctx); err != nil {
 		return err
 	}
 	t.m.lag(s)
-	return t.applyCut(ctx, s, changes)
+	if err := t.applyCut(ctx, s, changes); err != nil {
+		return err
+	}
+	if t.joins != nil {
+		t.joins.cutApplied(s)
+	}
+	return nil
 }
 
 // due gives the changes up to the cut in the order of table, key and seq, if
@@ -293,7 +325,7 @@ func (c *mapCutting) groups() iter.Seq2[*mapGroup, error] {
 func (c *mapCutting) each() iter.Seq2[mapChange, error] {
 	return func(yield func(mapChange, error) bool) {
 		for i := range c.changes {
-			if !yield(c.changes[i], nil) {
+			if len(c.changes[i].table.maps) > 0 && !yield(c.changes[i], nil) {
 				return
 			}
 		}
@@ -306,7 +338,7 @@ func (c *mapCutting) each() iter.Seq2[mapChange, error] {
 				return
 			}
 			table := c.t.m.tables[w.Table]
-			if table == nil || w.Seq > c.seq {
+			if table == nil || len(table.maps) == 0 || w.Seq > c.seq {
 				continue
 			}
 			if !yield(waitingChange(table, &w), nil) {

@@ -117,6 +117,9 @@ func (t *mapTerm) writeOnce(m *mapMutation) error {
 // the local state has the changelog too.
 func (t *mapTerm) commit(ctx context.Context) error {
 	t.progress.Time = time.Now().UTC()
+	if t.joins != nil {
+		t.joins.lows()
+	}
 	t.entries[progressKey] = encodeEntry(&t.progress)
 	var recs []*kgo.Record
 	for _, key := range slices.Sorted(maps.Keys(t.entries)) {
@@ -133,6 +136,9 @@ func (t *mapTerm) commit(ctx context.Context) error {
 	for _, r := range recs {
 		b.PutEntry(string(r.Key), r.Value)
 		b.Meta.Entries = max(b.Meta.Entries, r.Offset+1)
+	}
+	if t.joins != nil {
+		t.joins.committed()
 	}
 	clear(t.entries)
 	t.progressDone()

@@ -76,36 +76,44 @@ func (c *mapCutting) truncate(ctx context.Context) error {
 				keys[c.changes[i].key] = true
 			}
 		}
-		if err := c.t.sweep(ctx, c.s, id, o.truncate, keys); err != nil {
+		if err := c.t.sweep(ctx, c.s, id, o.truncate, o.truncate, keys); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// mapSweep bounds how many rows are taken away at once.
+const mapSweep = 1 << 16
+
 // sweep deletes the rows from before an epoch through their maps, but for keys
 // that have changes of their own: those given, and those that wait on disk. It
-// is safe to begin again: rows go after their mutations are committed.
-func (t *mapTerm) sweep(ctx context.Context, s *mapSource, id state.Table, epoch int64, keys map[string]bool) error {
+// is safe to begin again: rows go after their mutations are committed. For joined
+// maps the deletions have the seq at.
+func (t *mapTerm) sweep(ctx context.Context, s *mapSource, id state.Table, epoch, at int64, keys map[string]bool) error {
 	table := t.m.tables[id]
 	var chunk []*mapGroup
 	var gone []string
 	flush := func(force bool) error {
-		if err := t.mapGroups(ctx, s.cut.Seq, chunk); err != nil {
-			return err
+		if len(table.maps) > 0 {
+			if err := t.mapGroups(ctx, s.cut.Seq, chunk); err != nil {
+				return err
+			}
 		}
 		for _, g := range chunk {
 			gone = append(gone, g.key)
 		}
 		chunk = chunk[:0]
-		if !force && t.p.Buffered() < t.m.o.Transaction || len(gone) == 0 {
+		if !force && t.p.Buffered() < t.m.o.Transaction && len(gone) < mapSweep || len(gone) == 0 {
 			return nil
 		}
 		if err := t.commit(ctx); err != nil {
 			return err
 		}
 		for _, key := range gone {
-			t.batch().DeleteRow(id, key)
+			if err := t.removeRow(ctx, table, key, at); err != nil {
+				return err
+			}
 		}
 		gone = gone[:0]
 		return t.flushApply()
@@ -160,10 +168,13 @@ func (t *mapTerm) sweepStep(ctx context.Context) (busy bool, err error) {
 			for i := range s.mem {
 				keys[s.mem[i].key] = true
 			}
-			if err := t.sweep(ctx, s, id, epoch, keys); err != nil {
+			text, at := id.Text(), s.cut.Seq+1 // nothing at or below it is left to be mapped but these
+			if err := t.sweep(ctx, s, id, epoch, at, keys); err != nil {
 				return false, err
 			}
-			text := id.Text()
+			if t.m.tables[id].joined() {
+				t.progress.SweptAt[text] = at
+			}
 			delete(t.progress.Filled, text)
 			t.progress.Swept[text] = epoch
 			t.gone[text] = max(t.gone[text], epoch)

@@ -143,11 +143,19 @@ func (w *mapWorker) group(ctx context.Context, g *mapGroup) (*mapResult, error) 
 		}
 	}
 	for _, m := range g.table.maps {
+		if w.t.rests(m) {
+			continue
+		}
 		if err := w.entity(res, g, m, steps, base); err != nil {
 			res.failed = append(res.failed, mapFailure{m, g.key, last.seq, err})
 		}
 	}
 	return res, nil
+}
+
+// rests reports whether a map maps nothing now, by its `while` or `unless`.
+func (t *mapTerm) rests(m *mapping.Map) bool {
+	return m.While != nil && t.progress.Maps[mapID(m)].Off
 }
 
 // entity evaluates one map and its rules.
@@ -251,11 +259,15 @@ func (s *mapStep) input(key string, before mapImage, reason string) mapping.Inpu
 }
 
 func (s *mapStep) position() string {
-	if s.gtid != "" {
-		return "gtid:" + s.gtid
+	return positionText(s.gtid, s.file, s.pos)
+}
+
+func positionText(gtid, file string, pos int64) string {
+	if gtid != "" {
+		return "gtid:" + gtid
 	}
-	if s.file != "" {
-		return fmt.Sprintf("file:%s:%d", s.file, s.pos)
+	if file != "" {
+		return fmt.Sprintf("file:%s:%d", file, pos)
 	}
 	return ""
 }

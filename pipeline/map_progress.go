@@ -16,6 +16,7 @@ import (
 //	progress                              mapProgress
 //	latch NUL map NUL rule NUL once       mapLatch
 //	once NUL map NUL record               mapOnce
+//	was NUL map NUL entity                mapWas
 //	refused NUL map NUL entity            mapOpenLetters
 //
 // Map and source together name a map: its id is "source NUL map".
@@ -31,8 +32,10 @@ type mapProgress struct {
 	// Swept holds by table (state.Table.Text) the newest epoch whose older rows
 	// are gone, and Filled since when the refill after the newest epoch has been
 	// complete.
-	Swept  map[string]int64     `json:"swept,omitempty"`
-	Filled map[string]mapFilled `json:"filled,omitempty"`
+	Swept map[string]int64 `json:"swept,omitempty"`
+	// SweptAt holds by table the seq of the cut at which that was done.
+	SweptAt map[string]int64     `json:"swept_at,omitempty"`
+	Filled  map[string]mapFilled `json:"filled,omitempty"`
 	// Retry is the next offset of the topic of retry requests.
 	Retry int64     `json:"retry,omitempty"`
 	Time  time.Time `json:"time"`
@@ -45,6 +48,10 @@ type mapSourceProgress struct {
 	// Open names the tables (state.Table.Text) whose stream was not whole at
 	// the cut.
 	Open []string `json:"open,omitempty"`
+	// Low is the seq up to which joined maps have mapped every change, and
+	// Loading names the tables of theirs that were not whole at the cut.
+	Low     int64    `json:"low,omitempty"`
+	Loading []string `json:"loading,omitempty"`
 	// Part is how far the cut after it is done, when it takes more than one
 	// transaction.
 	Part *mapPartDone `json:"part,omitempty"`
@@ -70,6 +77,15 @@ type mapMapProgress struct {
 	After string `json:"after,omitempty"`
 	// Silent names the rules whose latches the re-map sets anew.
 	Silent []string `json:"silent,omitempty"`
+	// Of joined maps: At is After as bytes, since a group's text can be any.
+	// Past says that all that have a root are done, and those follow that had
+	// one. First says that the re-map is the first after a load: a rule that is
+	// fresh fires.
+	At    []byte `json:"at,omitempty"`
+	Past  bool   `json:"past,omitempty"`
+	First bool   `json:"first,omitempty"`
+	// Off says that the map rests, by its `while` or `unless`.
+	Off bool `json:"off,omitempty"`
 }
 
 type mapFilled struct {
@@ -102,6 +118,10 @@ func onceKey(m *mapping.Map, record string) string {
 
 func refusedKey(m *mapping.Map, entity string) string {
 	return strings.Join([]string{"refused", mapID(m), entity}, "\x00")
+}
+
+func wasKey(m *mapping.Map, entity string) string {
+	return strings.Join([]string{"was", mapID(m), entity}, "\x00")
 }
 
 func decodeEntry(key string, b []byte, v any) error {

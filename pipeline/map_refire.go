@@ -21,7 +21,7 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 	if !known {
 		return false, nil
 	}
-	n, err := strconv.ParseInt(record[strings.LastIndexByte(record, ':')+1:], 10, 64)
+	n, err := firing(record)
 	if err != nil {
 		return true, nil // no record of a rule
 	}
@@ -35,6 +35,11 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 	if err != nil {
 		return true, t.failures([]mapFailure{{m, row.Key, row.Seq, err}})
 	}
+	return true, t.emitAgain(m, out, rule, record, n)
+}
+
+// emitAgain writes of what the n-th firing of a rule makes the one record.
+func (t *mapTerm) emitAgain(m *mapping.Map, out *mapping.Output, rule, record string, n int64) error {
 	var muts []mapMutation
 	for i := range out.Verdicts {
 		if out.Verdicts[i].Rule.RuleID() != rule {
@@ -50,5 +55,32 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 	if len(muts) == 0 {
 		t.m.log.Warn("a record to be made again is none that the rule makes now", "rule", rule)
 	}
-	return true, t.emit(t.done[m.Source], muts)
+	return t.emit(t.done[m.Source], muts)
+}
+
+// refire does the same for joined entities that were just evaluated.
+func (j *mapJoins) refire(events []mapEvent, r *mapRequest) error {
+	n, err := firing(r.record)
+	if err != nil {
+		return nil // no record of a rule
+	}
+	for i := range events {
+		e := &events[i]
+		if e.rule.RuleID() != r.rule {
+			continue
+		}
+		out, err := j.t.workers[0].evaluators[e.m].EvalEntity(e.entity)
+		if err != nil {
+			return err
+		}
+		if err := j.t.emitAgain(e.m, out, r.rule, r.record, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firing reads the number of a firing at the end of a record's key.
+func firing(record string) (int64, error) {
+	return strconv.ParseInt(record[strings.LastIndexByte(record, ':')+1:], 10, 64)
 }

@@ -40,9 +40,23 @@ func (t *mapTerm) spill(s *mapSource) error {
 // batch is the open batch of the local state.
 func (t *mapTerm) batch() *state.Batch {
 	if t.apply == nil {
-		t.apply = t.db.Batch()
+		if t.joins != nil {
+			t.apply = t.db.IndexedBatch()
+		} else {
+			t.apply = t.db.Batch()
+		}
 	}
 	return t.apply
+}
+
+// carryOut commits the open batch, with the entities that became pending.
+func (t *mapTerm) carryOut() error {
+	b := t.apply
+	t.apply = nil
+	if t.joins != nil {
+		t.joins.pending.put(b)
+	}
+	return b.Commit()
 }
 
 // flushApply carries out the open batch, with the offsets from which on the
@@ -53,7 +67,6 @@ func (t *mapTerm) flushApply() error {
 		return nil
 	}
 	b := t.apply
-	t.apply = nil
 	for _, s := range t.r.sources {
 		for topic, parts := range s.parts {
 			for _, p := range parts {
@@ -71,18 +84,25 @@ func (t *mapTerm) flushApply() error {
 	for table, seq := range t.gone {
 		b.Meta.Gone[table] = seq
 	}
-	return b.Commit()
+	return t.carryOut()
 }
 
 // flushFull carries the batch out when it is large. The offsets in it may be
 // older than its rows: reading those again changes nothing.
 func (t *mapTerm) flushFull() error {
-	if t.apply == nil || t.apply.Bytes() < mapBatchBytes {
+	if t.apply == nil || t.filled() < mapBatchBytes {
 		return nil
 	}
-	b := t.apply
-	t.apply = nil
-	return b.Commit()
+	return t.carryOut()
+}
+
+// filled is the size of the open batch, as it will be.
+func (t *mapTerm) filled() int {
+	n := t.apply.Bytes()
+	if t.joins != nil {
+		n += t.joins.pending.unput
+	}
+	return n
 }
 
 // applyChange puts into the rows what a change that was mapped has left.
@@ -91,13 +111,16 @@ func (t *mapTerm) applyChange(ctx context.Context, c *mapChange) error {
 	if err := t.applyTo(ctx, b, c); err != nil {
 		return err
 	}
-	if b.Bytes() < mapBatchBytes {
+	if t.filled() < mapBatchBytes {
 		return nil
 	}
 	return t.flushApply()
 }
 
 func (t *mapTerm) applyTo(ctx context.Context, b *state.Batch, c *mapChange) error {
+	if c.table.joined() {
+		return t.joins.apply(ctx, b, c)
+	}
 	if c.op == cdc.Delete || c.seq < t.gone[c.table.text] {
 		b.DeleteRow(c.table.id, c.key)
 		return nil

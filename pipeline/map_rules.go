@@ -26,6 +26,8 @@ type mapEvent struct {
 	read  time.Time
 	seq   int64
 	in    mapping.Input // to evaluate again if it fires
+	// entity is what to evaluate again, if it is a joined one.
+	entity *mapping.Entity
 }
 
 // takeVerdicts keeps what may change a latch.
@@ -121,7 +123,13 @@ func (t *mapTerm) latches(cutSeq int64, events []mapEvent) ([]mapMutation, error
 
 // fire evaluates the step again, for the mutations of its n-th firing.
 func (t *mapTerm) fire(e *mapEvent, n int64) ([]sinks.Mutation, error) {
-	out, err := t.workers[0].evaluators[e.m].Eval(&e.in)
+	var out *mapping.Output
+	var err error
+	if evaluator := t.workers[0].evaluators[e.m]; e.entity != nil {
+		out, err = evaluator.EvalEntity(e.entity)
+	} else {
+		out, err = evaluator.Eval(&e.in)
+	}
 	if err != nil {
 		return nil, err
 	}

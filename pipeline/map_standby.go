@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"chartwire/pipeline/lease"
@@ -100,6 +101,11 @@ func (f *mapFollower) takeEntry(r *kgo.Record) error {
 // warm puts into the rows what the newest progress says is mapped. Looking
 // through what waits on disk takes its time, and is done once a second.
 func (f *mapFollower) warm(ctx context.Context) error {
+	if f.joins != nil {
+		if err := f.joins.followStep(ctx); err != nil {
+			return err
+		}
+	}
 	disk := false
 	for _, s := range f.r.sources {
 		s.advance()
@@ -108,6 +114,9 @@ func (f *mapFollower) warm(ctx context.Context) error {
 	if now := time.Now(); f.next != nil && (!disk || now.Sub(f.warmed) >= mapIdle) {
 		f.progress, f.next, f.warmed = *f.next, nil, now
 		f.progressDone()
+		if f.joins != nil {
+			f.joins.follow()
+		}
 		for _, s := range f.r.sources {
 			if err := f.warmSource(ctx, s); err != nil {
 				return err
@@ -131,7 +140,7 @@ func (f *mapFollower) warm(ctx context.Context) error {
 
 func (f *mapFollower) warmSource(ctx context.Context, s *mapSource) error {
 	if s.cut != nil {
-		if err := f.forgetTo(s, s.cut.Epochs); err != nil {
+		if err := f.forgetTo(ctx, s, s.cut.Epochs); err != nil {
 			return err
 		}
 	}
@@ -151,4 +160,46 @@ func (f *mapFollower) warmSource(ctx context.Context, s *mapSource) error {
 	}
 	s.drop(seq)
 	return nil
+}
+
+// follow takes up the progress of the process that holds the flow.
+func (j *mapJoins) follow() {
+	j.followed = true
+	clear(j.loading)
+	for _, name := range j.t.m.sources() {
+		p := j.t.progress.Sources[name]
+		j.low[name] = p.lowMark()
+		for _, text := range p.Loading {
+			if id, _, err := state.ParseTable(text); err == nil && j.t.m.tables[id] != nil {
+				j.loading[j.t.m.tables[id]] = true
+			}
+		}
+	}
+}
+
+// followStep keeps the entities warm that are still to be mapped: those of
+// touched rows are found, those that the holder has mapped go.
+func (j *mapJoins) followStep(ctx context.Context) error {
+	if !j.ready() {
+		return nil
+	}
+	if _, err := j.climbStep(ctx); err != nil {
+		return err
+	}
+	q := j.pending
+	if j.followed {
+		j.followed = false
+		for _, p := range slices.Clone(q.order) {
+			if j.done(&p.Pending) {
+				q.drop(p)
+				j.t.batch().DeletePending(p.join.id, p.entity)
+			}
+		}
+	}
+	if len(q.outside) > 0 {
+		if _, _, err := q.scan(nil, time.Time{}, mapDue); err != nil {
+			return err
+		}
+	}
+	return j.t.flushApply()
 }

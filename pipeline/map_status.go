@@ -17,10 +17,13 @@ type MapStatus struct {
 	// mapped again.
 	Remapping []string `json:"remapping,omitempty"`
 	// Swept is the newest epoch whose older rows are gone.
-	Swept   int64  `json:"swept,omitempty"`
-	Version int64  `json:"version"` // of the last mutation
-	Waiting int64  `json:"waiting"` // changes read and not yet mapped
-	Bytes   int64  `json:"state_bytes"`
+	Swept   int64 `json:"swept,omitempty"`
+	Version int64 `json:"version"` // of the last mutation
+	Waiting int64 `json:"waiting"` // changes read and not yet mapped
+	Bytes   int64 `json:"state_bytes"`
+	// Pending are joined entities that changed and wait to be mapped, as far as
+	// they are known: not 0 while there are any.
+	Pending int64  `json:"pending,omitempty"`
 	Halt    string `json:"halt,omitempty"` // why it stopped
 }
 

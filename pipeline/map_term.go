@@ -27,7 +27,8 @@ type mapTerm struct {
 	progress mapProgress
 	schemas  *mapSchemas
 	workers  []*mapWorker
-	stateTo  string // the changelog's topic
+	stateTo  string    // the changelog's topic
+	joins    *mapJoins // nil: every map is of one table, and none rests
 
 	// apply collects rows that were mapped before, until flushApply.
 	apply *state.Batch
@@ -54,8 +55,10 @@ type mapTerm struct {
 }
 
 func (m *Map) emptyTerm(db *state.DB) *mapTerm {
-	return &mapTerm{m: m, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{}, open: map[*mapping.Map]bool{},
+	t := &mapTerm{m: m, db: db, stateTo: m.o.Topics.State(m.o.Flow), entries: map[string][]byte{}, gone: map[string]int64{}, open: map[*mapping.Map]bool{},
 		schemas: &mapSchemas{find: m.o.Schema}, saved: time.Now(), flushed: time.Now()}
+	t.joins = t.newJoins()
+	return t
 }
 
 func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*mapTerm, error) {
@@ -101,6 +104,9 @@ func (t *mapTerm) read(ctx context.Context, standby bool) (err error) {
 func (t *mapTerm) close() {
 	if t.apply != nil {
 		t.apply.Discard()
+	}
+	if t.joins != nil {
+		t.joins.touched.close()
 	}
 	t.r.cl.Close()
 }
@@ -188,6 +194,9 @@ func (t *mapTerm) loadEntries(ctx context.Context) (end int64, err error) {
 	if t.progress.Swept == nil {
 		t.progress.Swept = map[string]int64{}
 	}
+	if t.progress.SweptAt == nil {
+		t.progress.SweptAt = map[string]int64{}
+	}
 	if t.progress.Filled == nil {
 		t.progress.Filled = map[string]mapFilled{}
 	}
@@ -228,8 +237,11 @@ func (t *mapTerm) run(ctx context.Context) error {
 	busy := false
 	for {
 		wait := 100 * time.Millisecond
-		if busy {
+		switch {
+		case busy:
 			wait = time.Millisecond
+		case t.joins != nil:
+			wait = t.joins.pending.wait(wait)
 		}
 		err := t.r.poll(ctx, wait, t.db.Meta(), reading)
 		if err == nil {
@@ -253,6 +265,13 @@ func (t *mapTerm) step(ctx context.Context) (busy bool, err error) {
 			return false, err
 		}
 		busy = true
+	}
+	if t.joins != nil {
+		more, err := t.joins.step(ctx)
+		if err != nil {
+			return false, err
+		}
+		busy = busy || more
 	}
 	if err := t.mapRequests(ctx); err != nil {
 		return false, err
@@ -320,12 +339,16 @@ func (t *mapTerm) look(holding bool) {
 		s.Waiting += int64(len(src.mem)) + src.disk
 	}
 	for _, m := range t.m.o.Program.Maps {
-		if t.progress.Maps[mapID(m)].Remap {
+		if p := t.progress.Maps[mapID(m)]; p.Remap && !p.Off {
 			s.Remapping = append(s.Remapping, m.Name)
 		}
 	}
 	for _, seq := range t.progress.Swept {
 		s.Swept = max(s.Swept, seq)
+	}
+	if t.joins != nil {
+		s.Pending = t.joins.left()
+		t.m.metrics.pending.Set(float64(s.Pending))
 	}
 	t.m.metrics.waiting.Set(float64(s.Waiting))
 	t.m.metrics.bytes.Set(float64(s.Bytes))

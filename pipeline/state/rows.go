@@ -85,9 +85,18 @@ func (d *DB) Entry(key string) ([]byte, error) {
 // Entries yields the changelog's entries whose keys have the prefix, in order.
 // A value is valid until the next one.
 func (d *DB) Entries(prefix string) iter.Seq2[Entry, error] {
+	return d.EntriesAfter(prefix, "")
+}
+
+// EntriesAfter yields those of them with keys after the given one.
+func (d *DB) EntriesAfter(prefix, key string) iter.Seq2[Entry, error] {
 	p := append([]byte{areaEntry}, prefix...)
+	lower := p
+	if key > prefix {
+		lower = append(append([]byte{areaEntry}, key...), 0)
+	}
 	return func(yield func(Entry, error) bool) {
-		for k, v := range d.scan(p, after(p), yieldErr[Entry](yield)) {
+		for k, v := range d.scan(lower, after(p), yieldErr[Entry](yield)) {
 			if !yield(Entry{string(k[1:]), v}, nil) {
 				return
 			}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"chartwire/sinks"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // Touched is a row that changed and whose entities are found only by way of
@@ -96,4 +98,24 @@ func parseTouched(b []byte) (Touched, error) {
 		t.Nodes = append(t.Nodes, TouchedNode{Map: in.text(), Node: int(in.uvarint()), Text: []byte(in.text())})
 	}
 	return t, in.end("a touched row")
+}
+
+// TouchedPlaces gives the place of the first touched row and the place after the
+// last; the same when there are none.
+func (d *DB) TouchedPlaces() (first, end uint64, err error) {
+	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: []byte{areaTouched}, UpperBound: []byte{areaTouched + 1}})
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading the local state: %w", err)
+	}
+	defer it.Close()
+	if it.First() && len(it.Key()) == 9 {
+		first = binary.BigEndian.Uint64(it.Key()[1:])
+	}
+	if it.Last() && len(it.Key()) == 9 {
+		end = binary.BigEndian.Uint64(it.Key()[1:]) + 1
+	}
+	if err := it.Error(); err != nil {
+		return 0, 0, fmt.Errorf("reading the local state: %w", err)
+	}
+	return first, end, nil
 }
