@@ -50,7 +50,7 @@ func world(t testing.TB) mapping.Env {
 	}
 	objects.Objects = append(objects.Objects, things)
 	return mapping.Env{Sources: []mapping.Source{{Name: "s", Kind: "kind", Zone: zone}}, Tables: tables, Objects: map[string]*hubspot.Schema{"hubspot": objects},
-		SiteKey: []byte("0123456789abcdef")}
+		SiteKey: []byte(mapping.ExampleSiteKey)}
 }
 
 const head = `map: test/things

@@ -92,7 +92,7 @@ func guide(t *testing.T, e *mapping.Env, sql string) {
 	}
 	e.Tables = append(e.Tables, tables...)
 	e.Sources = append(e.Sources, mapping.Source{Name: "guide", Zone: e.Sources[0].Zone})
-	e.SiteKey = []byte("0123456789abcdef")
+	e.SiteKey = []byte(mapping.ExampleSiteKey)
 }
 
 // shownValue evaluates an expression in the first property that takes its type.

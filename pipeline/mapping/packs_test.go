@@ -22,7 +22,7 @@ func env(t testing.TB) ([]mapping.File, mapping.Env) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := mapping.Env{Objects: map[string]*hubspot.Schema{"hubspot": objects}}
+	e := mapping.Env{Objects: map[string]*hubspot.Schema{"hubspot": objects}, SiteKey: []byte(mapping.ExampleSiteKey)}
 	var files []mapping.File
 	for _, pack := range []string{"om-aggregation", "labs"} {
 		sql, err := maps.Files.ReadFile(pack + "/reference.sql")

@@ -43,6 +43,10 @@ type Env struct {
 	SiteKey []byte
 }
 
+// ExampleSiteKey is the site's key that the examples in map files are written
+// with: what guest(email) gives in them.
+const ExampleSiteKey = "0123456789abcdef"
+
 // Program is a set of compiled maps: those of one flow.
 type Program struct {
 	Maps []*Map

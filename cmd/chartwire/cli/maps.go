@@ -158,7 +158,7 @@ var referenceZone = func() *time.Location {
 // referenceEnv is what maps are compiled against without any server: a source
 // of each pack's kind with the pack's reference tables.
 func referenceEnv(o overlay, files []string) (mapping.Env, []mapping.File, error) {
-	env := mapping.Env{}
+	env := mapping.Env{SiteKey: []byte(mapping.ExampleSiteKey)}
 	var list []mapping.File
 	packs := map[string]bool{}
 	for _, name := range files {

@@ -198,6 +198,7 @@ func (s *site) programs(tables []*cdc.Table, objects *hubspot.Schema) (map[strin
 		p, err := mapping.Compile(files, mapping.Env{
 			Sources: mapSources(s.cfg), Tables: tables,
 			Objects: map[string]*hubspot.Schema{"hubspot": objects},
+			SiteKey: []byte(s.cfg.SiteKey.Reveal()),
 		})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("flow %s:\n%w", name, err))

@@ -29,7 +29,7 @@ import (
 // installation, and shows them. The broker runs here, so that the command
 // attaches to it as it does to a running Chartwire.
 func TestTopics(t *testing.T) {
-	for _, name := range []string{"OM_PASSWORD", "HUBSPOT_TOKEN", "NOTIFY_KEY"} {
+	for _, name := range []string{"OM_PASSWORD", "HUBSPOT_TOKEN", "NOTIFY_KEY", "SITE_KEY"} {
 		t.Setenv(name, "a secret of the tests")
 	}
 	dir := t.TempDir()

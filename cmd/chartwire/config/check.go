@@ -31,6 +31,9 @@ func (c *Config) check(d *decoder) {
 	for _, name := range sortedKeys(c.Flows) {
 		c.checkFlow(d, name)
 	}
+	if !c.SiteKey.IsZero() && len(c.SiteKey.Reveal()) < 16 && !d.failed("site_key") {
+		d.bad("site_key", "has fewer than 16 characters: guests are named by it, and nobody may guess how")
+	}
 	if _, _, err := net.SplitHostPort(c.HTTP.Address); err != nil {
 		d.bad("http.address", "must be host:port, such as 127.0.0.1:9464")
 	}

@@ -25,8 +25,11 @@ type Config struct {
 	// Maps is a folder whose files replace embedded map files of the same
 	// name, or add to them.
 	Maps string `yaml:"maps"`
-	HTTP HTTP   `yaml:"http"`
-	Log  Log    `yaml:"log"`
+	// SiteKey is the secret that guests are named by: guest(email) in maps.
+	// Another key is other names, so it never changes.
+	SiteKey Secret `yaml:"site_key"`
+	HTTP    HTTP   `yaml:"http"`
+	Log     Log    `yaml:"log"`
 
 	fingerprint string
 }

@@ -99,6 +99,7 @@ func TestProblems(t *testing.T) {
 	f("90m", "0s", "c.yaml:26: flows.patients.quiet: must be at least 1s")
 	f("90m", "90", `c.yaml:26: flows.patients.quiet: "90" is not a length of time`)
 	f("  patients: {maps: [om-aggregation/contacts], quiet: 90m}\n", "  patients: {maps: []}\n", "c.yaml:26: flows.patients.maps: name at least one map")
+	f("installation: clinic-a", "installation: clinic-a\nsite_key: ${SHORT}", "c.yaml:2: site_key: has fewer than 16 characters")
 	f("installation: clinic-a", "installation: Clinic A", "c.yaml:1: installation: must be a short name")
 	f("sinks:\n", "sinks:\n  hubspot: {}\n", "sinks.hubspot: stands here a second time", "sinks.hubspot.token: is missing", "sinks.hubspot.portal: is missing")
 	f("kind: om-aggregation\n", "kind: [a]\n", "c.yaml:12: sources.om.kind: must be a single value")

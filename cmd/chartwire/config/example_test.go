@@ -16,7 +16,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Sources) != 2 || len(c.Flows) != 2 || c.Sinks.Notify == nil {
+	if len(c.Sources) != 2 || len(c.Flows) != 2 || c.Sinks.Notify == nil || c.SiteKey.IsZero() {
 		t.Fatalf("got %+v", c)
 	}
 }
