@@ -45,12 +45,13 @@ type CaptureOptions struct {
 // Kafka transaction the cut that says how far the source has been read.
 //
 // One goroutine takes transactions from the stream and makes records of them;
-// another commits. While a Kafka transaction is on its way the next batch is
-// collected, and how long it is collected adapts to how much comes: nothing
-// waits when capture has caught up, up to a tenth of a second on a backlog.
-// Memory is bounded by the bytes of two batches.
+// another sends and commits them. While a Kafka transaction is committed the
+// next is collected, and how long it is collected adapts to how much comes:
+// nothing waits when capture has caught up, up to a tenth of a second on a
+// backlog, whose records are sent meanwhile. Memory is bounded by the bytes of
+// the batches that the brokers have not taken.
 //
-// A source transaction that does not fit in one batch is written in several,
+// A source transaction that comes in pieces may be written in several,
 // with checkpoints that are no cuts: a restart goes on inside it, a reader
 // waits for its end.
 type Capture struct {

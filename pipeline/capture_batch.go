@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"time"
-
 	"chartwire/cdc"
 	"chartwire/pipeline/cut"
 	"chartwire/schemas"
@@ -13,23 +11,30 @@ import (
 // recordCost is what a record takes in memory beside its key and value.
 const recordCost = 320
 
-// batch is what goes into one Kafka transaction, being collected or on its
-// way. It is used again after its commit: its records live in slabs that stay.
+// batchBytes is from where on a batch takes no more: the largest of Kafka's
+// batches comes to a little more than that.
+const batchBytes = 6 << 20
+
+// batch is a part of what goes into one Kafka transaction: records, and what
+// they change in the cut. It is used again when the brokers have its records,
+// which live in slabs that stay.
 type batch struct {
 	recs  []*kgo.Record
 	slabs slabs[kgo.Record]
 	heads slabs[kgo.RecordHeader]
 	arena arena
 
-	cost    int       // bytes in memory
-	bytes   int       // of keys and values
-	began   time.Time // the first content
-	content bool      // there is more than progress
-	inside  bool      // the last piece did not end its transaction
-	moved   bool      // a checkpoint was reached
-	txns    int
+	cost    int // bytes in memory
+	bytes   int // of keys and values
 	touched []*captureTable
-	cut     cut.Cut // what the batch changes
+	rows    []tableRows // once it is sealed
+	cut     cut.Cut     // what the batch changes
+}
+
+// tableRows is how many rows of a table there are.
+type tableRows struct {
+	table *captureTable
+	rows  int
 }
 
 // reset empties the batch for use again.
@@ -38,13 +43,12 @@ func (b *batch) reset() {
 	b.slabs.reset()
 	b.heads.reset()
 	b.arena.reset()
-	*b = batch{recs: b.recs[:0], slabs: b.slabs, heads: b.heads, arena: b.arena, touched: b.touched[:0]}
+	*b = batch{recs: b.recs[:0], slabs: b.slabs, heads: b.heads, arena: b.arena, touched: b.touched[:0], rows: b.rows[:0]}
 }
 
 // seal notes in the cut what was written, and frees the tables for the next
 // batch.
-func (b *batch) seal() (rows map[*captureTable]int) {
-	rows = make(map[*captureTable]int, len(b.touched))
+func (b *batch) seal() {
 	for _, t := range b.touched {
 		parts := map[int32]int64{}
 		for p, seq := range t.marks {
@@ -59,11 +63,10 @@ func (b *batch) seal() (rows map[*captureTable]int) {
 			parts[p] = max(parts[p], seq)
 		}
 		b.cut.Marks[t.topic] = parts
-		rows[t] += t.rows
+		b.rows = append(b.rows, tableRows{t, t.rows})
 		t.rows = 0
 		clear(t.marks)
 	}
-	return rows
 }
 
 // add appends the records of a change.

@@ -10,12 +10,13 @@ import (
 	"chartwire/schemas"
 )
 
-// batchBytes bounds the memory of a batch: on a backlog about what a tenth of a
-// second brings.
-const batchBytes = 24 << 20
+// batches bounds the memory of a capture, each with batchBytes and at most one
+// piece of a source transaction more. Those that the brokers have not taken yet
+// are not filled again.
+const batches = 8
 
-// collector takes transactions from the stream and fills the current batch,
-// until the committer swaps it.
+// collector takes transactions from the stream and fills batches, which the
+// committer takes one by one when they are full, and all at a commit.
 type collector struct {
 	capture *Capture
 	tables  *captureTables
@@ -23,20 +24,38 @@ type collector struct {
 	env     schemas.Envelope
 
 	mu    sync.Mutex
-	room  *sync.Cond    // the batch was swapped, or the end has come
+	room  *sync.Cond    // a batch is free, all were taken, or the end has come
 	wake  chan struct{} // something for the committer to look at
-	cur   *batch
-	full  bool  // the batch takes no more
+	cur   *batch        // being filled; nil until there is one to fill
+	ready []*batch      // full and sealed
+	free  []*batch
+	since gathered
+	full  bool  // nothing more is taken before a commit
 	ended bool  // nothing more will come
 	err   error // why; nil when ctx ended
 	heard time.Time
 }
 
+// gathered is what came since the last commit.
+type gathered struct {
+	began   time.Time // the first content
+	bytes   int       // of keys and values
+	txns    int
+	content bool // there is more than progress
+	inside  bool // the last piece did not end its transaction
+	moved   bool // a checkpoint was reached
+}
+
 func newCollector(c *Capture, t *captureTables, seq int64) *collector {
-	in := &collector{capture: c, tables: t, seq: seq, wake: make(chan struct{}, 1), cur: &batch{}}
+	in := &collector{capture: c, tables: t, seq: seq, wake: make(chan struct{}, 1)}
+	for range batches {
+		in.free = append(in.free, &batch{})
+	}
 	in.room = sync.NewCond(&in.mu)
 	return in
 }
+
+var errStreamEnded = errors.New("the stream ended by itself")
 
 // run reads the stream until it or ctx ends.
 func (in *collector) run(ctx context.Context, r cdc.Resume) {
@@ -46,7 +65,7 @@ func (in *collector) run(ctx context.Context, r cdc.Resume) {
 		defer in.mu.Unlock()
 		in.room.Broadcast()
 	})()
-	err := errors.New("the stream ended by itself")
+	err := errStreamEnded
 	for t, serr := range in.capture.o.Stream(ctx, r) {
 		if err = serr; err != nil {
 			break
@@ -54,7 +73,7 @@ func (in *collector) run(ctx context.Context, r cdc.Resume) {
 		if err = in.take(ctx, t); err != nil {
 			break
 		}
-		err = errors.New("the stream ended by itself")
+		err = errStreamEnded
 	}
 	if ctx.Err() != nil {
 		err = nil
@@ -81,28 +100,47 @@ func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.heard = now
-	// A transaction in pieces begins a batch of its own: the end of those
+	// A transaction in pieces begins a commit of its own: the end of those
 	// before it is a cut, and should not wait for its end.
-	if t.Begin && !t.End && in.cur.content {
+	if t.Begin && !t.End && in.since.content {
 		in.full = true
 		in.notify()
 	}
-	for (in.full || in.cur.cost >= batchBytes) && ctx.Err() == nil {
+	for (in.full || !in.space()) && ctx.Err() == nil {
 		in.room.Wait()
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	bytes := in.cur.bytes
 	in.add(t, now)
-	b := in.cur
-	if b.content && b.began.IsZero() {
-		b.began = now
+	in.since.bytes += in.cur.bytes - bytes
+	first := in.since.content && in.since.began.IsZero()
+	if first {
+		in.since.began = now
+	}
+	if in.cur.cost >= batchBytes {
+		in.hand()
 		in.notify()
 	}
-	if b.cost >= batchBytes || b.txns == 1 {
+	if first || in.since.txns == 1 {
 		in.notify()
 	}
 	return nil
+}
+
+// space makes sure that there is a batch to fill, and says whether there is.
+func (in *collector) space() bool {
+	if n := len(in.free); in.cur == nil && n > 0 {
+		in.cur, in.free = in.free[n-1], in.free[:n-1]
+	}
+	return in.cur != nil
+}
+
+// hand puts the current batch with those that the committer takes.
+func (in *collector) hand() {
+	in.cur.seal()
+	in.ready, in.cur = append(in.ready, in.cur), nil
 }
 
 // describe makes sure that the tables of the changes are known, without the
@@ -127,7 +165,7 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 		in.seq++
 		e.Seq = in.seq
 		b.cut.Epochs = append(b.cut.Epochs, e)
-		b.content = true
+		in.since.content = true
 	}
 	in.rows(t)
 	for id, l := range t.Loads {
@@ -135,15 +173,15 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 			b.cut.Loads = map[cdc.TableID]cdc.Load{}
 		}
 		b.cut.Loads[id] = l
-		b.content = true
+		in.since.content = true
 	}
 	b.cut.Seq, b.cut.Checkpoint = in.seq, t.Checkpoint
 	if t.CommitTime.After(b.cut.Commit) {
 		b.cut.Commit = t.CommitTime
 	}
-	b.moved, b.inside = true, !t.End
+	in.since.moved, in.since.inside = true, !t.End
 	if t.End {
-		b.txns++
+		in.since.txns++
 	}
 }
 
@@ -168,7 +206,7 @@ func (in *collector) rows(t *cdc.Txn) {
 		env.Before, env.After, env.Op, env.ReadMs = c.Before, c.After, c.Op, c.ReadTime.UnixMilli()
 		in.cur.add(table, c, env, in.seq)
 	}
-	in.cur.content = in.cur.content || len(t.Changes) > 0
+	in.since.content = in.since.content || len(t.Changes) > 0
 }
 
 func (in *collector) heardAt() time.Time {
@@ -177,14 +215,31 @@ func (in *collector) heardAt() time.Time {
 	return in.heard
 }
 
-// swap gives the batch to be committed, and takes one whose commit is done.
-func (in *collector) swap(done *batch) (b *batch, rows map[*captureTable]int) {
-	done.reset()
+// swap gives all that is there to be committed.
+func (in *collector) swap() ([]*batch, gathered) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	b = in.cur
-	rows = b.seal()
-	in.cur, in.full = done, false
+	if in.cur != nil {
+		in.hand()
+	}
+	since := in.since
+	in.since, in.full = gathered{}, false
 	in.room.Broadcast()
-	return b, rows
+	return in.taken(), since
+}
+
+// taken gives the batches that wait. The caller holds mu.
+func (in *collector) taken() []*batch {
+	out := in.ready
+	in.ready = nil
+	return out
+}
+
+// release takes a batch back whose records the brokers have.
+func (in *collector) release(b *batch) {
+	b.reset()
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.free = append(in.free, b)
+	in.room.Broadcast()
 }

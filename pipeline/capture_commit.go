@@ -18,22 +18,27 @@ const (
 	// has moved.
 	progressEvery = 500 * time.Millisecond
 
-	// A batch of few bytes is committed at once. Of more, it is held the longer
-	// the faster they come: up to lingerMost at lingerRate bytes a second. One
-	// commit takes about four milliseconds, in which the next batch fills.
+	// Few bytes are committed at once. More are held the longer the faster they
+	// come: up to lingerMost at lingerRate bytes a second. One commit takes about
+	// four milliseconds, in which the next batch fills.
 	lingerBytes = 64 << 10
 	lingerMost  = 100 * time.Millisecond
 	lingerRate  = 100e6
 	lingerLeast = 5 * time.Millisecond // the age from which on a rate means something
 )
 
-// committer writes batch after batch, each with its cut, and keeps the state.
+// committer writes batch after batch, a cut behind some of them, and keeps the
+// state. What is more than a batch is sent while more is collected; a commit
+// waits for the rest alone.
 type committer struct {
 	capture  *Capture
 	producer *lease.Producer
 	in       *collector
 	state    *cut.Cut
 	topic    string // of the cuts
+
+	rows []tableRows // of what was sent since the last commit
+	next cut.Cut     // and what it changes in the state
 
 	deltas int       // cuts since the last full one
 	full   time.Time // when that was
@@ -42,16 +47,18 @@ type committer struct {
 
 // run commits until the collector has ended, and then what is left.
 func (m *committer) run() error {
-	b := &batch{}
-	if err := m.commit(b, nil, true); err != nil {
+	if err := m.commit(gathered{}, true); err != nil {
 		return err
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		wait, ended := m.due(time.Now())
+		ready, wait, ended := m.due(time.Now())
 		if ended {
 			break
+		}
+		if err := m.send(ready); err != nil {
+			return err
 		}
 		if wait > 0 {
 			timer.Reset(wait)
@@ -62,14 +69,11 @@ func (m *committer) run() error {
 			continue
 		}
 		m.producer.Settle(context.Background())
-		var rows map[*captureTable]int
-		b, rows = m.in.swap(b)
-		if err := m.commit(b, rows, false); err != nil {
+		if err := m.swap(false); err != nil {
 			return err
 		}
 	}
-	b, rows := m.in.swap(b)
-	if err := m.commit(b, rows, true); err != nil {
+	if err := m.swap(true); err != nil {
 		return err
 	}
 	if m.in.err != nil {
@@ -78,26 +82,47 @@ func (m *committer) run() error {
 	return nil
 }
 
-// due says how long the batch is still to be collected.
-func (m *committer) due(now time.Time) (wait time.Duration, ended bool) {
+// due gives what is to be sent, and says how long it is until the next commit.
+func (m *committer) due(now time.Time) (ready []*batch, wait time.Duration, ended bool) {
 	in := m.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	b := in.cur
-	switch {
+	switch since := in.since; {
 	case in.ended:
-		return 0, true
-	case in.full || b.cost >= batchBytes:
-		return 0, false
-	case b.content:
-		return linger(b.bytes, now.Sub(b.began), b.inside), false
-	case b.moved:
-		return m.last.Add(progressEvery).Sub(now), false
+		return nil, 0, true
+	case in.full:
+	case since.content:
+		wait = linger(since.bytes, now.Sub(since.began), since.inside)
+	case since.moved:
+		wait = m.last.Add(progressEvery).Sub(now)
+	default:
+		wait = m.full.Add(fullEvery).Sub(now)
 	}
-	return m.full.Add(fullEvery).Sub(now), false
+	return in.taken(), wait, false
 }
 
-// linger is how much longer a batch of that size and age is collected.
+// send hands batches to the brokers.
+func (m *committer) send(batches []*batch) error {
+	for _, b := range batches {
+		m.rows = append(m.rows, b.rows...)
+		m.next.Fold(&b.cut)
+		if err := m.producer.Send(b.recs, func() { m.in.release(b) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swap commits all that is there.
+func (m *committer) swap(full bool) error {
+	batches, since := m.in.swap()
+	if err := m.send(batches); err != nil {
+		return err
+	}
+	return m.commit(since, full)
+}
+
+// linger is how much longer a transaction of that size and age is collected.
 func linger(bytes int, age time.Duration, inside bool) time.Duration {
 	switch {
 	case inside:
@@ -110,15 +135,14 @@ func linger(bytes int, age time.Duration, inside bool) time.Duration {
 	return min(lingerMost, time.Duration(rate/lingerRate*float64(lingerMost))) - age
 }
 
-// commit writes the batch and its cut in one Kafka transaction.
-func (m *committer) commit(b *batch, rows map[*captureTable]int, full bool) error {
+// commit ends the Kafka transaction of what was sent with its cut.
+func (m *committer) commit(since gathered, full bool) error {
 	now := time.Now()
 	full = full || now.Sub(m.full) >= fullEvery || m.deltas >= cut.FullEvery
-	rec, err := m.cut(b, full, now)
+	rec, err := m.cut(since.moved, full, now)
 	if err != nil {
 		return err
 	}
-	m.producer.Produce(b.recs...)
 	m.producer.Produce(rec)
 	// What ctx says is the collector's to hear: what it left is committed.
 	if err := m.producer.Commit(context.Background()); err != nil {
@@ -128,15 +152,16 @@ func (m *committer) commit(b *batch, rows map[*captureTable]int, full bool) erro
 	if full {
 		m.full = now
 	}
-	m.capture.committed(b, rows, m.in.heardAt())
+	m.capture.committed(&m.next, m.rows, since, m.in.heardAt())
+	m.next, m.rows = cut.Cut{}, m.rows[:0]
 	return nil
 }
 
-// cut folds the batch into the state, and makes the record that says so.
-func (m *committer) cut(b *batch, full bool, now time.Time) (*kgo.Record, error) {
-	d := &b.cut
+// cut folds what was sent into the state, and makes the record that says so.
+func (m *committer) cut(moved, full bool, now time.Time) (*kgo.Record, error) {
+	d := &m.next
 	d.Source, d.Time = m.state.Source, now
-	if !b.moved {
+	if !moved {
 		d.Seq, d.Checkpoint = m.state.Seq, m.state.Checkpoint
 	}
 	if d.Commit.IsZero() {

@@ -64,23 +64,23 @@ func (m *captureMetrics) unregister() {
 	}
 }
 
-// committed counts a batch that Kafka has.
-func (c *Capture) committed(b *batch, rows map[*captureTable]int, heard time.Time) {
+// committed counts a transaction that Kafka has.
+func (c *Capture) committed(d *cut.Cut, rows []tableRows, since gathered, heard time.Time) {
 	now, total := time.Now(), 0
-	for t, n := range rows {
-		c.metrics.rows.WithLabelValues(t.source.Database + "." + t.source.Table).Add(float64(n))
-		total += n
+	for _, r := range rows {
+		c.metrics.rows.WithLabelValues(r.table.source.Database + "." + r.table.source.Table).Add(float64(r.rows))
+		total += r.rows
 	}
-	c.metrics.txns.Add(float64(b.txns))
-	c.metrics.bytes.Add(float64(b.bytes))
-	if !b.began.IsZero() {
-		c.metrics.commits.Observe(now.Sub(b.began).Seconds())
+	c.metrics.txns.Add(float64(since.txns))
+	c.metrics.bytes.Add(float64(since.bytes))
+	if !since.began.IsZero() {
+		c.metrics.commits.Observe(now.Sub(since.began).Seconds())
 	}
 	c.update(func(s *CaptureStatus) {
-		s.Cut.Fold(&b.cut)
+		s.Cut.Fold(d)
 		s.Rows += int64(total)
-		s.Bytes += int64(b.bytes)
-		s.Txns += int64(b.txns)
+		s.Bytes += int64(since.bytes)
+		s.Txns += int64(since.txns)
 		s.Committed = now
 		if !heard.IsZero() {
 			s.Heard = heard

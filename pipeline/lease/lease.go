@@ -211,6 +211,7 @@ func (l *lease) hold(ctx context.Context, p *Producer, work func(context.Context
 	var wg sync.WaitGroup
 	wg.Go(func() { p.renew(rctx) })
 	err := work(wctx, p)
+	p.abandon()
 	stop()
 	wg.Wait()
 
@@ -224,7 +225,7 @@ func (l *lease) hold(ctx context.Context, p *Producer, work func(context.Context
 		return p.err
 	}
 	p.renewal = l.renewal(released)
-	if rerr := p.transact(nil, true); rerr != nil {
+	if rerr := p.transact(nil, false, true); rerr != nil {
 		l.log.Warn("giving back the lease", "err", rerr)
 	}
 	return err

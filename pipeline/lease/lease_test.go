@@ -36,6 +36,8 @@ var promises = []struct {
 	{"a commit without an answer is done once", func(t *testing.T, c broker.Config) { testDoubt(t, c, brokertest.Silent) }},
 	{"a failing work is called again", testFailingWork},
 	{"a record too large is named", testTooLarge},
+	{"what is sent is seen with its commit", testSend},
+	{"a transaction that work left is nothing", testAbandoned},
 }
 
 func TestLeaseInProcess(t *testing.T) {

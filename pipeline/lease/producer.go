@@ -32,11 +32,12 @@ const (
 
 // Producer writes the records of a stage, a Kafka transaction at a time.
 //
-// Produce, Buffered, Commit and Abort are for one goroutine at a time; Until is
-// for any. Records are kept until Commit and sent then, so that no transaction
-// is open for longer than sending takes: the caller bounds their bytes (by
-// Buffered; 16 MiB is plenty). While a Commit is under way the caller may
-// already make the next records, but not yet Produce them.
+// Produce, Send, Buffered, Commit and Abort are for one goroutine at a time;
+// Until is for any. Records are kept until Commit and sent then, so that no
+// transaction is open for longer than sending takes: the caller bounds their
+// bytes (by Buffered; 16 MiB is plenty). One with more to come than it wants to
+// keep uses Send, and commits soon. While a Commit is under way the caller may
+// already make the next records, but not yet Produce or Send them.
 type Producer struct {
 	cl      *kgo.Client
 	id      string // transactional
@@ -46,10 +47,12 @@ type Producer struct {
 
 	recs  []*kgo.Record
 	bytes int
+	open  bool // Send began a transaction, and holds mu
 
-	mu      sync.Mutex // held while a transaction is in the air
-	err     error      // why nothing more may be written
-	ended   time.Time  // when the last transaction was, unless it is settled
+	mu      sync.Mutex            // held while a transaction is in the air
+	err     error                 // why nothing more may be written
+	ended   time.Time             // when the last transaction was, unless it is settled
+	failed  atomic.Pointer[error] // of the records of the transaction at hand, the first
 	renewed atomic.Pointer[time.Time]
 }
 
@@ -72,8 +75,43 @@ func (p *Producer) Abort() {
 	p.recs, p.bytes = p.recs[:0], 0
 }
 
-// Commit sends what was produced as one transaction, and returns when the
-// brokers have committed it. Without records it does nothing.
+// Send hands records to the brokers at once, in a transaction that stays open
+// until Commit: what it brings is seen with the rest of it, or never. The lease
+// cannot be renewed meanwhile, so Commit has to follow within a few tenths of a
+// second. taken is called, from any goroutine, when the client has no more use
+// for the records, the transaction's fate aside: their memory may be used again.
+//
+// After an error Commit is not to be called; what else is said there holds.
+func (p *Producer) Send(recs []*kgo.Record, taken func()) error {
+	if err := fits(recs); err != nil {
+		return err
+	}
+	if !p.open {
+		p.mu.Lock()
+		if err := p.begin(); err != nil {
+			p.mu.Unlock()
+			return err
+		}
+		p.open = true
+	}
+	if len(recs) == 0 {
+		taken()
+		return nil
+	}
+	var left atomic.Int64
+	left.Store(int64(len(recs)))
+	p.put(recs, func(_ *kgo.Record, err error) {
+		p.fail(err)
+		if left.Add(-1) == 0 {
+			taken()
+		}
+	})
+	return nil
+}
+
+// Commit sends what was produced as one transaction, together with what was
+// sent, and returns when the brokers have committed it. Without records it does
+// nothing.
 //
 // After an error the holder is no longer valid: what was produced may be
 // committed or not, work must return (the error, or any), and is called again
@@ -81,24 +119,54 @@ func (p *Producer) Abort() {
 // before the transaction begins; from then on it takes what it takes, at most
 // a bounded time.
 func (p *Producer) Commit(ctx context.Context) error {
-	if len(p.recs) == 0 {
+	if len(p.recs) == 0 && !p.open {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil && !p.open {
 		return fmt.Errorf("committing to Kafka: %w", err)
 	}
-	for _, r := range p.recs {
-		if n := len(r.Key) + len(r.Value); n > broker.MaxRecordBytes-overhead {
-			return cdc.Haltf("record-too-large", "a record of %d bytes for topic %s: at most %d fit", n, r.Topic, broker.MaxRecordBytes-overhead)
-		}
+	if err := fits(p.recs); err != nil {
+		return err
 	}
-	p.mu.Lock()
+	if !p.open {
+		p.mu.Lock()
+	}
 	defer p.mu.Unlock()
-	err := p.transact(p.recs, time.Since(*p.renewed.Load()) >= along)
+	begun := p.open
+	p.open = false
+	err := p.transact(p.recs, begun, time.Since(*p.renewed.Load()) >= along)
 	if err == nil {
 		p.Abort() // nothing is left to send
 	}
 	return err
+}
+
+// fits gives the halt if a record is larger than topics take.
+func fits(recs []*kgo.Record) error {
+	for _, r := range recs {
+		if n := len(r.Key) + len(r.Value); n > broker.MaxRecordBytes-overhead {
+			return cdc.Haltf("record-too-large", "a record of %d bytes for topic %s: at most %d fit", n, r.Topic, broker.MaxRecordBytes-overhead)
+		}
+	}
+	return nil
+}
+
+// abandon ends a transaction that work left open: nothing of it counts.
+func (p *Producer) abandon() {
+	if !p.open {
+		return
+	}
+	defer p.mu.Unlock()
+	p.open = false
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	err := p.cl.AbortBufferedRecords(ctx)
+	if err == nil {
+		err = p.cl.EndTransaction(ctx, kgo.TryAbort)
+	}
+	if err != nil {
+		p.err = fmt.Errorf("abandoning a transaction: %w: %w", ErrLost, err)
+	}
 }
 
 // Until is when the stage stops being ours unless another renewal is
@@ -106,19 +174,19 @@ func (p *Producer) Commit(ctx context.Context) error {
 // monotonic reading: compare it with time.Now().
 func (p *Producer) Until() time.Time { return p.renewed.Load().Add(Term) }
 
-// transact commits records, with a renewal if renew says so. The caller holds mu.
-func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
-	if p.err != nil {
-		return p.err
+// transact commits records, in the transaction that was begun or in one of
+// their own, with a renewal if renew says so. The caller holds mu.
+func (p *Producer) transact(recs []*kgo.Record, begun, renew bool) error {
+	if !begun {
+		if err := p.begin(); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	p.settle(ctx)
 	start := time.Now()
-	if err := p.send(ctx, recs, renew); err != nil {
-		p.err = fmt.Errorf("committing to Kafka: %w: %w", ErrLost, broker.Denied(err))
-		p.lost(p.err)
-		return p.err
+	if err := p.finish(ctx, recs, renew); err != nil {
+		return p.lose(err)
 	}
 	if renew {
 		p.renewed.Store(&start)
@@ -126,6 +194,13 @@ func (p *Producer) transact(recs []*kgo.Record, renew bool) error {
 	p.ended = time.Now()
 	p.metrics.committed(p.ended.Sub(start))
 	return nil
+}
+
+// lose notes that nothing more may be written, and why.
+func (p *Producer) lose(err error) error {
+	p.err = fmt.Errorf("committing to Kafka: %w: %w", ErrLost, broker.Denied(err))
+	p.lost(p.err)
+	return p.err
 }
 
 // settled is the time within which the cluster has surely written the markers
@@ -136,6 +211,9 @@ const settled = 20 * time.Millisecond
 // before: a few milliseconds after a Commit. Commit does so itself; who still
 // collects records calls it first, to collect those that come meanwhile.
 func (p *Producer) Settle(ctx context.Context) {
+	if p.open {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, settled)
@@ -159,19 +237,41 @@ func (p *Producer) settle(ctx context.Context) {
 	}
 }
 
-func (p *Producer) send(ctx context.Context, recs []*kgo.Record, renew bool) error {
+// begin opens a transaction. The caller holds mu.
+func (p *Producer) begin() error {
+	if p.err != nil {
+		return p.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	p.settle(ctx)
+	p.failed.Store(nil)
 	if err := p.cl.BeginTransaction(); err != nil {
-		return err
+		return p.lose(err)
 	}
-	var first atomic.Pointer[error]
-	done := func(_ *kgo.Record, err error) {
-		if err != nil {
-			first.CompareAndSwap(nil, &err)
-		}
-	}
+	return nil
+}
+
+// put hands records to the client. What bounds their time is the flush.
+func (p *Producer) put(recs []*kgo.Record, done func(*kgo.Record, error)) {
+	ctx := context.Background()
 	for _, r := range recs {
 		p.cl.Produce(ctx, r, done)
 	}
+}
+
+// fail notes the first error of a record.
+func (p *Producer) fail(err error) {
+	if err != nil {
+		first := err // on the heap, which err is not
+		p.failed.CompareAndSwap(nil, &first)
+	}
+}
+
+// finish sends the last records of a transaction and ends it.
+func (p *Producer) finish(ctx context.Context, recs []*kgo.Record, renew bool) error {
+	done := func(_ *kgo.Record, err error) { p.fail(err) }
+	p.put(recs, done)
 	if renew {
 		// The client fills in a record that it sends: each renewal is another.
 		r := *p.renewal
@@ -182,7 +282,7 @@ func (p *Producer) send(ctx context.Context, recs []*kgo.Record, renew bool) err
 	if err := p.cl.Flush(ctx); err != nil {
 		return fmt.Errorf("flushing: %w", err)
 	}
-	if err := first.Load(); err != nil {
+	if err := p.failed.Load(); err != nil {
 		return fmt.Errorf("producing: %w", *err)
 	}
 	if err := p.cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
@@ -213,5 +313,5 @@ func (p *Producer) renewIf(age time.Duration) error {
 	if time.Since(*p.renewed.Load()) < age {
 		return nil
 	}
-	return p.transact(nil, true)
+	return p.transact(nil, false, true)
 }
