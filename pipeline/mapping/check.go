@@ -92,6 +92,7 @@ func (m *mapFile) check(env *Env, src *Source) *Map {
 	c.plan.nodes = []*nodePlan{{alias: "root", source: src, table: root, parent: -1, parentSlot: -1}}
 	joined := c.checkNodes()
 	c.checkPHI()
+	c.checkGroup()
 	if m.where != nil {
 		c.plan.where = c.condition(m.where)
 	}

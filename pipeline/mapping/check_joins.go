@@ -44,7 +44,6 @@ func (c *checker) checkNodes() bool {
 			node.own = c.own(n, node.where)
 		}
 	}
-	c.checkGroup()
 	return true
 }
 
@@ -59,7 +58,9 @@ func (c *checker) checkNode(f *nodeFile) {
 	if c.plan.table().Column(n.alias) >= 0 {
 		c.bad(f.alias.place, "the alias `"+n.alias+"` is a column of "+c.plan.table().Name+" too; take another name")
 	}
-	n.parent = c.parentOf(f)
+	if n.parent = c.parentOf(f); n.parent < 0 {
+		n.parent, n.lost = 0, true
+	}
 	if f.source.text != "" {
 		n.source = c.otherSource(f)
 	}
@@ -121,7 +122,8 @@ func (c *checker) otherSource(f *nodeFile) *Source {
 	return nil
 }
 
-// parentOf gives the node whose columns the right sides of `by` read.
+// parentOf gives the node whose columns the right sides of `by` read; -1 if that
+// is none, which is noted.
 func (c *checker) parentOf(f *nodeFile) int {
 	parent := -1
 	for _, b := range f.by {
@@ -134,12 +136,12 @@ func (c *checker) parentOf(f *nodeFile) int {
 						right = "`" + first + "` comes after `" + f.alias.text + "`, which belongs to it; write it above"
 					}
 					c.bad(b.parent.place, right)
-					return 0
+					return -1
 				}
 			}
 			if parent >= 0 && parent != n {
 				c.bad(b.parent.place, "the right sides of `by` read one row: of the root, or of one alias")
-				return parent
+				return -1
 			}
 			parent = n
 		}
@@ -147,6 +149,7 @@ func (c *checker) parentOf(f *nodeFile) int {
 	if parent < 0 {
 		if len(f.by) > 0 {
 			c.bad(f.byAt, "`by` says which rows belong together, and its right side reads no column; for a fixed value write `where`")
+			return -1
 		}
 		return 0
 	}
@@ -174,7 +177,7 @@ func (c *checker) absentLast() {
 // checkBy makes the indexes of a node.
 func (c *checker) checkBy(n int) {
 	node := c.plan.nodes[n]
-	if node.absent() {
+	if node.absent() || node.lost {
 		return
 	}
 	parent := c.plan.nodes[node.parent]

@@ -20,6 +20,7 @@ type nodePlan struct {
 	parent int
 	// parentSlot is the pivot key of the parent whose row is meant; -1: none.
 	parentSlot int
+	lost       bool // what it belongs to is not known: noted
 	many       bool
 	columns    []string // the columns that expressions of the map read, by local number
 	types      []expr.Type
