@@ -21,7 +21,7 @@ import (
 
 func (a *app) mapsCommand() *cobra.Command {
 	var folder string
-	cmd := &cobra.Command{Use: "maps", Short: "The field maps: list, show, test, coverage"}
+	cmd := &cobra.Command{Use: "maps", Short: "The field maps: list, show, test, coverage, explain"}
 	cmd.PersistentFlags().StringVar(&folder, "maps", "", "a folder with map packs that replace or add to the embedded ones")
 	list := &cobra.Command{
 		Use: "list", Short: "The packs and their maps", Args: args(cobra.NoArgs),
@@ -57,7 +57,7 @@ database, no Kafka and no HubSpot. Names every mistake with file and line.`,
 is met and, where it is met otherwise or later, the reason.`,
 		RunE: func(_ *cobra.Command, names []string) error { return a.coverMaps(folder, names) },
 	}
-	cmd.AddCommand(list, show, test, coverage)
+	cmd.AddCommand(list, show, test, coverage, a.explainRecordCommand())
 	return cmd
 }
 
