@@ -93,8 +93,11 @@ func (h history) next() *sinks.Mutation {
 		}
 	}
 	m := h.e.mutation(key(h.r.IntN(10)), lane, props...)
-	if h.r.IntN(12) == 0 {
+	switch h.r.IntN(12) {
+	case 0:
 		m.Existence, m.Properties = sinks.Archived, nil
+	case 1, 2:
+		m.Existence = sinks.Kept
 	}
 	for _, name := range []string{"one", "other"} {
 		if h.r.IntN(2) == 0 {

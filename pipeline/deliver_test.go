@@ -238,7 +238,7 @@ func folded(ms []*sinks.Mutation) map[string]map[string]string {
 	exist, versions, values := map[string]*sinks.Mutation{}, map[string]int64{}, map[string]map[string]string{}
 	for _, m := range ms {
 		id := m.Record.ID()
-		if old := exist[id]; old == nil || m.Version > old.Version {
+		if old := exist[id]; m.Existence != sinks.Kept && (old == nil || m.Version > old.Version) {
 			exist[id] = m
 		}
 		if values[id] == nil {
@@ -256,7 +256,7 @@ func folded(ms []*sinks.Mutation) map[string]map[string]string {
 			}
 		}
 	}
-	maps.DeleteFunc(values, func(id string, _ map[string]string) bool { return exist[id].Existence == sinks.Archived })
+	maps.DeleteFunc(values, func(id string, _ map[string]string) bool { return exist[id] == nil || exist[id].Existence == sinks.Archived })
 	return values
 }
 
