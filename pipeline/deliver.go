@@ -62,7 +62,9 @@ type Deliver struct {
 	log     *slog.Logger
 	metrics *deliverMetrics
 	ahead   int64
-	status  atomic.Pointer[DeliverStatus]
+	// firstAsk is how soon after a halt the sink is asked again.
+	firstAsk time.Duration
+	status   atomic.Pointer[DeliverStatus]
 }
 
 // NewDeliver checks the options. Everything wrong is in the error.
@@ -98,7 +100,7 @@ func NewDeliver(o DeliverOptions) (*Deliver, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := &Deliver{o: o, ahead: ahead, log: o.Log.With("sink", o.Sink.Name())}
+	d := &Deliver{o: o, ahead: ahead, firstAsk: firstAsk, log: o.Log.With("sink", o.Sink.Name())}
 	d.status.Store(&DeliverStatus{Sink: o.Sink.Name()})
 	return d, nil
 }
@@ -121,7 +123,7 @@ func (d *Deliver) Run(ctx context.Context) error {
 		}, d.hold)
 	}
 	s := &DeliverStatus{Sink: d.o.Sink.Name()}
-	if cdc.HaltCode(err) != "" {
+	if s.HaltCode = cdc.HaltCode(err); s.HaltCode != "" {
 		s.Halt = err.Error()
 	}
 	d.status.Store(s)
@@ -130,15 +132,27 @@ func (d *Deliver) Run(ctx context.Context) error {
 
 // prepare opens the sink and creates the topics: what a standby can do too.
 func (d *Deliver) prepare(ctx context.Context) error {
-	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
-		err := errors.Join(d.o.Sink.Open(ctx), d.ensureTopics(ctx))
-		if err == nil {
-			return nil
+	for wait := d.firstAsk / 5; ; wait = min(2*wait, lastAsk) {
+		err := d.o.Sink.Open(ctx)
+		s := &DeliverStatus{Sink: d.o.Sink.Name()}
+		switch {
+		case cdc.HaltCode(err) != "":
+			// Whoever mends it should not have to start us again.
+			wait = max(wait, d.firstAsk)
+			s.Halt, s.HaltCode, s.Retry = err.Error(), cdc.HaltCode(err), time.Now().Add(wait)
+			d.log.Error("halted until the cause has passed", "err", err, "retry_in", wait)
+		default:
+			terr := d.ensureTopics(ctx)
+			if err = errors.Join(err, terr); err == nil {
+				d.status.Store(s)
+				return nil
+			}
+			if cdc.HaltCode(terr) != "" {
+				return err
+			}
+			d.log.Error("preparing to deliver", "err", err, "retry_in", wait)
 		}
-		if cdc.HaltCode(err) != "" {
-			return err
-		}
-		d.log.Error("preparing to deliver", "err", err, "retry_in", wait)
+		d.status.Store(s)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -44,7 +44,7 @@ func (t *term) result(p *plan, r sinks.Result, c call, now time.Time) {
 		t.done(p, r, now)
 	case errors.As(r.Err, &halt):
 		for _, part := range p.rec.Call() {
-			t.halt(part.Flow, halt)
+			t.halt(part.Flow, halt, true)
 		}
 		t.land(p.rec, func(part *lanes.Part) bool { return t.halts[part.Flow] == nil })
 	case errors.As(r.Err, &refused):

@@ -1,12 +1,11 @@
 package pipeline_test
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
-	"chartwire/cdc"
 	"chartwire/pipeline"
 	"chartwire/pipeline/deadletter"
 	"chartwire/pipeline/writes"
@@ -29,6 +28,7 @@ var deliverPromises = []struct {
 	{"archived is archived and comes back whole", nil, testArchive},
 	{"faults that pass lose and double nothing", nil, testFaults},
 	{"a halt stops one flow", []string{"om", "labs"}, testHaltOneFlow},
+	{"what a sink halted goes on when it may", []string{"om", "labs"}, testHaltPasses},
 	{"a foreign record stops one flow", []string{"om", "labs"}, testForeign},
 	{"in good order nothing is in doubt", nil, testCleanStop},
 	{"what was in the air is written again", nil, testTakeOver},
@@ -180,7 +180,7 @@ func testFaults(t *testing.T, e *deliverEnv) {
 }
 
 func testHaltOneFlow(t *testing.T, e *deliverEnv) {
-	e.sink.BatchSize = 1
+	e.sink.BatchSize, e.ask = 1, time.Minute
 	r := e.start()
 	e.eventually(soon, "it holds the sink", func() bool { return r.Status().Holding })
 	e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultHalt})
@@ -204,21 +204,64 @@ func testHaltOneFlow(t *testing.T, e *deliverEnv) {
 	m := e.mutation("q", sinks.Realtime, "b", "1")
 	m.Flow = "labs"
 	e.send(m)
-	select {
-	case <-r.done:
-	case <-time.After(soon):
-		t.Fatal("Run goes on without a flow")
-	}
-	var halt *cdc.Halt
-	if !errors.As(r.err, &halt) {
-		t.Fatalf("Run ended with %v, want a halt", r.err)
-	}
+	e.eventually(soon, "both flows halted", func() bool { return len(r.Status().Halts) == 2 && !r.Status().Retry.IsZero() })
+	e.end(r)
 	e.start()
 	for topic, end := range om {
 		e.ends[topic] = max(e.ends[topic], end)
 	}
 	e.settle(soon)
 	e.equal()
+}
+
+// A halt at the start, one of a flow alone and one of all flows are over when
+// the sink says so; what was read of the flows meanwhile is neither lost nor
+// done twice. A halt that the sink has nothing to do with stays.
+func testHaltPasses(t *testing.T, e *deliverEnv) {
+	e.ask = 20 * time.Millisecond
+	halts := func(n int) {
+		for range n {
+			e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultHalt})
+		}
+	}
+	other := func(m *sinks.Mutation) *sinks.Mutation {
+		m.Flow, m.Record.Object = "labs", "tests"
+		return m
+	}
+	halts(3)
+	r := e.start()
+	e.eventually(soon, "the halt is told", func() bool { s := r.Status(); return s.HaltCode != "" && !s.Retry.IsZero() })
+	e.eventually(soon, "it begins", func() bool { s := r.Status(); return s.Holding && s.HaltCode == "" })
+	e.sink.BatchSize = 2
+	for round := range 6 {
+		halts(round % 4)
+		for i := range 40 {
+			m := e.mutation(key(i), sinks.Lanes[1+i%3], "a", fmt.Sprint(round), "b", "1")
+			if i%2 == round%2 {
+				m = other(m)
+			}
+			e.send(m)
+		}
+		e.settle(soon)
+	}
+	e.equal()
+	e.eventually(soon, "nothing is halted", func() bool { s := r.Status(); return len(s.Halts) == 0 && s.Retry.IsZero() })
+	if ls := e.letters(); len(ls) != 0 {
+		t.Errorf("%d dead letters for halts", len(ls))
+	}
+	bad := writes.Heartbeat(e.topics, "crm", "om", sinks.Routine, time.Now())
+	bad.Key, bad.Value = []byte("x"), []byte("no mutation")
+	e.produce(bad)
+	e.eventually(soon, "the other kind of halt", func() bool { return r.Status().Halts["om"] != "" })
+	e.ends = map[string]int64{}
+	halts(2)
+	e.send(other(e.mutation("p", sinks.Realtime, "b", "2")))
+	e.settle(soon)
+	e.eventually(soon, "om alone is halted", func() bool { s := r.Status(); return len(s.Halts) == 1 && s.Retry.IsZero() })
+	time.Sleep(100 * time.Millisecond)
+	if s := r.Status(); len(s.Halts) != 1 {
+		t.Errorf("halts %v, want that of om alone", s.Halts)
+	}
 }
 
 func testForeign(t *testing.T, e *deliverEnv) {

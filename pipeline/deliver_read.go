@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"chartwire/cdc"
@@ -28,15 +29,37 @@ type fetched struct {
 // more urgent comes between.
 const handful = 200
 
-// read brings the records of one lane. Each lane has a client of its own: with
-// one for all, what is fetched of a backfill would stand before safety.
-func (t *term) read(ctx context.Context, lane sinks.Lane) error {
-	from := map[string]map[int32]kgo.Offset{}
-	by := map[string]map[int32]*partition{}
-	for _, p := range t.partitions {
-		if p.lane != lane {
+// startReading begins to read a flow where its partitions stand. Each lane has
+// a client of its own: with one for all, what is fetched of a backfill would
+// stand before safety. So has each flow: it can be halted and go on alone.
+func (t *term) startReading(ctx context.Context, wg *sync.WaitGroup, flow string) {
+	for _, lane := range sinks.Lanes {
+		var parts []*partition
+		for _, p := range t.partitions {
+			if p.flow == flow && p.lane == lane {
+				parts = append(parts, p)
+			}
+		}
+		if len(parts) == 0 {
 			continue
 		}
+		wg.Go(func() {
+			if err := t.read(ctx, lane, parts); err != nil && ctx.Err() == nil {
+				select {
+				case t.failures <- err:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+}
+
+// read brings the records of one flow and lane, until ctx ends or the flow is
+// halted.
+func (t *term) read(ctx context.Context, lane sinks.Lane, parts []*partition) error {
+	from := map[string]map[int32]kgo.Offset{}
+	by := map[string]map[int32]*partition{}
+	for _, p := range parts {
 		if from[p.topic] == nil {
 			from[p.topic], by[p.topic] = map[int32]kgo.Offset{}, map[int32]*partition{}
 		}
@@ -46,7 +69,7 @@ func (t *term) read(ctx context.Context, lane sinks.Lane) error {
 		}
 	}
 	cl, err := t.o.Connection.Client(kgo.ConsumePartitions(from), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxBytes(4<<20), kgo.FetchMaxPartitionBytes(1<<20))
+		kgo.FetchMaxBytes(2<<20), kgo.FetchMaxPartitionBytes(1<<20))
 	if err != nil {
 		return err
 	}
@@ -68,8 +91,7 @@ func (t *term) read(ctx context.Context, lane sinks.Lane) error {
 			r := it.Next()
 			p := by[r.Topic][r.Partition]
 			if p.halted.Load() {
-				cl.PauseFetchPartitions(map[string][]int32{p.topic: {p.number}})
-				continue
+				return nil
 			}
 			f := fetched{p: p, offset: r.Offset}
 			if r.Value != nil {
@@ -97,6 +119,9 @@ const ahead = 20_000
 func (t *term) reached(batch []fetched) bool {
 	in := true
 	for _, f := range batch {
+		if f.p.halted.Load() {
+			continue
+		}
 		if f.offset >= f.p.asked-t.ahead/2 {
 			f.p.asked, t.marked = f.offset+t.ahead, true
 		}
@@ -119,9 +144,10 @@ func (t *term) arrive(batch []fetched) error {
 		}
 		if f.err != nil {
 			t.halt(f.p.flow, &cdc.Halt{Code: "mutation-unreadable", Text: "a record of the flow's mutations cannot be read: " +
-				"another program, or a newer version, wrote to the topic", Err: f.err})
+				"another program, or a newer version, wrote to the topic", Err: f.err}, false)
 			continue
 		}
+		f.p.seen = f.offset + 1
 		ref := lanes.Ref{Partition: f.p.index, Offset: f.p.ledger.Open(f.offset + 1)}
 		t.held[f.p.lane]++
 		if f.mutation == nil {
@@ -146,11 +172,15 @@ func (t *term) admit(f fetched, ref lanes.Ref) error {
 	a := lanes.Arrival{Mutation: m, Ref: ref, Lane: f.p.lane}
 	rec := t.queue.Record(m.Record)
 	if f.offset < f.p.doubtful {
-		a.Doubt = t.doubt
+		a.Doubt = laterOf(t.doubt, f.p.doubt)
 	}
 	if !a.Doubt.IsZero() || rec != nil && !rec.Doubt().IsZero() {
-		if !t.clean && time.Now().Before(t.doubt) {
-			a.NotBefore = t.doubt
+		until := f.p.doubt
+		if !t.clean {
+			until = laterOf(until, t.doubt)
+		}
+		if time.Now().Before(until) {
+			a.NotBefore = until
 		}
 	}
 	if rec != nil || !a.Doubt.IsZero() {

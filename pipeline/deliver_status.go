@@ -21,6 +21,9 @@ type DeliverStatus struct {
 	Doubts     int                             `json:"in_doubt"`        // records
 	Halts      map[string]string               `json:"halts,omitempty"` // by flow
 	Halt       string                          `json:"halt,omitempty"`  // why all of it stopped
+	HaltCode   string                          `json:"halt_code,omitempty"`
+	// Retry is when the sink is asked again whether what halted has passed.
+	Retry time.Time `json:"retry,omitzero"`
 }
 
 // DeliverLinks is how far the second step is, that of the links.
@@ -166,6 +169,7 @@ func (t *term) report(now time.Time) {
 	for flow, h := range t.halts {
 		s.Halts[flow] = h.Error()
 	}
+	s.Retry = t.ask.next
 	t.status.Store(s)
 }
 

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,7 +48,10 @@ type term struct {
 	last      time.Time
 
 	links  linker
-	halts  map[string]*cdc.Halt // by flow
+	halts  map[string]*flowHalt // by flow
+	asked  chan error           // how Open ended, when a halt may be over
+	ask    asking
+	begin  func(flow string) // begins to read a flow
 	counts counts
 }
 
@@ -60,10 +62,12 @@ type partition struct {
 	number   int32
 	flow     string
 	lane     sinks.Lane
-	from     int64 // where reading starts; -1: at the topic's start
-	doubtful int64 // offsets below it may have been tried by a holder before
-	reach    int64 // offsets below it may be tried by this one
-	asked    int64 // the reach that the next commit brings
+	from     int64     // where reading starts; -1: at the topic's start
+	seen     int64     // the first offset that was not read
+	doubtful int64     // offsets below it may have been tried, and their answers lost
+	doubt    time.Time // until when a call of them may still arrive, if ours
+	reach    int64     // offsets below it may be tried by this one
+	asked    int64     // the reach that the next commit brings
 	ledger   Ledger[int64]
 	beats    []beat
 	halted   atomic.Bool
@@ -91,8 +95,9 @@ func (d *Deliver) newTerm(ctx context.Context, p *lease.Producer, store *shadow.
 	}
 	t := &term{
 		Deliver: d, p: p, store: store, queue: lanes.New(limits),
-		failures: make(chan error, len(sinks.Lanes)), answers: make(chan answer, d.o.Calls),
-		committed: make(chan error, 1), letters: map[string]*kgo.Record{}, halts: map[string]*cdc.Halt{},
+		failures: make(chan error, len(sinks.Lanes)*len(d.o.Flows)), answers: make(chan answer, d.o.Calls),
+		committed: make(chan error, 1), letters: map[string]*kgo.Record{}, halts: map[string]*flowHalt{},
+		asked:  make(chan error, 1),
 		counts: counts{beats: map[string]map[string]time.Time{}}, links: linker{work: map[string]*linkWork{}, loading: true},
 	}
 	progress := store.Progress()
@@ -162,11 +167,10 @@ func (t *term) run(ctx context.Context) error {
 	reading, quiet := context.WithCancel(work)
 	for _, lane := range sinks.Lanes {
 		t.arrivals[lane] = make(chan []fetched)
-		wg.Go(func() {
-			if err := t.read(reading, lane); err != nil && reading.Err() == nil {
-				t.failures <- err
-			}
-		})
+	}
+	t.begin = func(flow string) { t.startReading(reading, &wg, flow) }
+	for _, flow := range t.o.Flows {
+		t.begin(flow)
 	}
 	t.log.Info("delivering", "partitions", len(t.partitions), "in_doubt", !t.clean)
 	err := t.loop(ctx, work, &wg)
@@ -193,6 +197,7 @@ func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
 			wake = due
 		}
 		t.report(now)
+		t.mayAsk(now, work, wg)
 		if err := t.allHalted(); err != nil {
 			return err
 		}
@@ -223,6 +228,9 @@ func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
 		case err = <-t.committed:
 			err = t.landed(err)
 		case err = <-t.failures:
+		case err = <-t.asked:
+			t.answeredHalt(err, time.Now())
+			err = nil
 		case <-timer.C:
 		}
 		if err != nil {
@@ -300,34 +308,4 @@ func (t *term) inAir() (n int) {
 		n += a
 	}
 	return n
-}
-
-// halt stops a flow: nothing more of it is read or sent. Its offsets stay where
-// they are.
-func (t *term) halt(flow string, h *cdc.Halt) {
-	if t.halts[flow] != nil {
-		return
-	}
-	t.log.Error("flow halted", "flow", flow, "err", h)
-	t.metrics.halts.WithLabelValues(flow, h.Code).Set(1)
-	t.halts[flow] = h
-	for _, p := range t.partitions {
-		if p.flow == flow {
-			p.halted.Store(true)
-			t.held[p.lane] -= p.ledger.Len()
-		}
-	}
-	t.queue.Drop(flow)
-}
-
-// allHalted gives the halts once no flow is left.
-func (t *term) allHalted() error {
-	if len(t.halts) < len(t.o.Flows) {
-		return nil
-	}
-	var errs []error
-	for _, flow := range t.o.Flows {
-		errs = append(errs, fmt.Errorf("flow %s: %w", flow, t.halts[flow]))
-	}
-	return errors.Join(errs...)
 }

@@ -39,6 +39,7 @@ type deliverEnv struct {
 	next   int64
 	lag    time.Duration // CallTimeout
 	ahead  int64         // see SetAhead; 0: as it is
+	ask    time.Duration // see SetFirstAsk; 0: as it is
 	saved  atomic.Pointer[shadow.Progress]
 }
 
@@ -141,6 +142,9 @@ func (e *deliverEnv) start(change ...func(*pipeline.DeliverOptions)) *runner {
 	}
 	if e.ahead > 0 {
 		d.SetAhead(e.ahead)
+	}
+	if e.ask > 0 {
+		d.SetFirstAsk(e.ask)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runner{Deliver: d, road: road, stop: cancel, done: make(chan struct{})}
@@ -256,7 +260,9 @@ func folded(ms []*sinks.Mutation) map[string]map[string]string {
 			}
 		}
 	}
-	maps.DeleteFunc(values, func(id string, _ map[string]string) bool { return exist[id] == nil || exist[id].Existence == sinks.Archived })
+	maps.DeleteFunc(values, func(id string, _ map[string]string) bool {
+		return exist[id] == nil || exist[id].Existence == sinks.Archived
+	})
 	return values
 }
 

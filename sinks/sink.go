@@ -59,7 +59,9 @@ type Sink interface {
 
 	// Open connects, checks credentials and compares what the maps need with
 	// what the destination offers. A *cdc.Halt says what a person must do;
-	// any other error is tried again.
+	// any other error is tried again. After a halt, its own or one of Apply's,
+	// Deliver calls it again, at least every minute and while Apply may be
+	// running: without an error the flows that were halted go on.
 	Open(ctx context.Context) error
 
 	// Batch is the largest number of writes of one object that Apply takes.

@@ -249,6 +249,7 @@ func (b *builder) deliver(name string) (*stage, error) {
 	}
 	return &stage{
 		kind: "deliver", name: name, run: d.Run,
+		halt: func() (string, string) { st := d.Status(); return st.HaltCode, st.Halt },
 		status: func() any {
 			return struct {
 				pipeline.DeliverStatus

@@ -26,6 +26,10 @@ func (r *answer) show(w io.Writer, now time.Time) error {
 	fmt.Fprintf(w, "%-8s %-12s %s\n", r.Stage, r.Name, r.Ready)
 	if r.Halted != "" {
 		fmt.Fprintf(w, "  halted    %s\n  to do     chartwire explain %s\n", r.Error, r.Halted)
+		var s pipeline.DeliverStatus
+		if r.Stage == "deliver" && json.Unmarshal(r.Status, &s) == nil {
+			again(w, now, s.Retry)
+		}
 		return nil
 	}
 	switch r.Stage {
@@ -88,6 +92,7 @@ func (r *answer) deliver(w io.Writer, now time.Time) error {
 	for _, flow := range keys(s.Halts) {
 		fmt.Fprintf(w, "  flow %s is halted: %s\n", flow, s.Halts[flow])
 	}
+	again(w, now, s.Retry)
 	for _, flow := range keys(s.Beats) {
 		fmt.Fprintf(w, "  flow      %s: everything committed up to %s ago is delivered (safety lane)\n", flow, ago(now, s.Beats[flow][sinks.Safety.String()]))
 	}
@@ -142,6 +147,13 @@ func account(w io.Writer, raw json.RawMessage) error {
 		fmt.Fprintf(w, "  account   %s\n", p)
 	}
 	return nil
+}
+
+// again says that what halted is looked at again.
+func again(w io.Writer, now, at time.Time) {
+	if !at.IsZero() {
+		fmt.Fprintf(w, "  goes on   by itself when the cause has passed; looked at again in %s\n", ago(at, now))
+	}
 }
 
 func standby(w io.Writer, holding bool) bool {

@@ -25,6 +25,9 @@ type stage struct {
 	// true that the stage does its work.
 	status func() any
 	ready  func() error
+	// halt is the code and the text of a halt that the stage itself waits out;
+	// nil where it does not.
+	halt func() (code, text string)
 }
 
 // supervisor runs the stages of a process. One that halts leaves the others
@@ -129,6 +132,11 @@ func (s *supervisor) report() []Report {
 		r := Report{Stage: st.kind, Name: st.name, Ready: "yes", Status: st.status()}
 		if err := st.ready(); err != nil {
 			r.Ready = err.Error()
+		}
+		if st.halt != nil {
+			if code, text := st.halt(); code != "" {
+				r.Halted, r.Error, r.Ready = code, text, "halted"
+			}
 		}
 		if err := s.halted[st]; err != nil {
 			r.Halted, r.Error, r.Ready = cdc.HaltCode(err), err.Error(), "halted"
