@@ -165,6 +165,40 @@ func (c *Client) versions(ctx context.Context, subject string) (all []sr.Subject
 	return all, err
 }
 
+// Tables are the tables of a source as their newest schemas describe them: the
+// columns that are captured, of every table that ever was.
+func (c *Client) Tables(ctx context.Context, topics schemas.Topics, source string) ([]*cdc.Table, error) {
+	var subjects []string
+	err := c.try(ctx, "listing the subjects", func() (err error) {
+		subjects, err = c.sr.Subjects(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var tables []*cdc.Table
+	for _, subject := range subjects {
+		topic, ok := strings.CutSuffix(subject, Subject(""))
+		if of, _, rows := topics.ParseRows(topic); !ok || !rows || of != source {
+			continue
+		}
+		all, err := c.versions(ctx, subject)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) == 0 {
+			continue
+		}
+		newest := all[len(all)-1]
+		s, err := schemas.ParseEnvelope(newest.Schema.Schema)
+		if err != nil {
+			return nil, foreign(subject, newest.ID, err)
+		}
+		tables = append(tables, s.Table)
+	}
+	return tables, nil
+}
+
 // Schema gives the schema with the id; the same pointer each time.
 func (c *Client) Schema(ctx context.Context, id int) (*schemas.RowSchema, error) {
 	c.mu.Lock()

@@ -235,3 +235,28 @@ func TestFromTopic(t *testing.T) {
 		t.Errorf("ids before and after a restart: %v", ids)
 	}
 }
+
+// TestTables finds the newest tables of one source of one installation.
+func TestTables(t *testing.T) {
+	var log []registry.Record
+	hs := httptest.NewServer(registry.NewServer(memory(&log)))
+	defer hs.Close()
+	c, topics := client(t, hs.URL), schemas.Topics{Prefix: "a"}
+	register := func(topics schemas.Topics, source string, s *schemas.RowSchema) {
+		t.Helper()
+		if _, err := c.Register(t.Context(), topics.Rows(source, s.Table.ID()), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	register(topics, "om", schema(t, "name", text))
+	register(topics, "om", schema(t, "name", text, "age", integer))
+	register(topics, "omx", schema(t))
+	register(schemas.Topics{Prefix: "b"}, "om", schema(t))
+	got, err := client(t, hs.URL).Tables(t.Context(), topics, "om")
+	if err != nil || len(got) != 1 || len(got[0].Columns) != 3 || got[0].ID().Name != "patients" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := c.Tables(t.Context(), topics, "labs"); err != nil || len(got) != 0 {
+		t.Errorf("an unknown source: %+v, %v", got, err)
+	}
+}

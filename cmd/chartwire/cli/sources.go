@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
@@ -51,17 +52,72 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 func (s *site) tables(ctx context.Context) ([]*cdc.Table, error) {
 	var all []*cdc.Table
 	for _, name := range keys(s.cfg.Sources) {
-		cfg, err := s.sourceConfig(name)
+		tables, err := s.tablesOf(ctx, name)
 		if err != nil {
 			return nil, err
-		}
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		tables, err := mysql.Tables(ctx, cfg, s.cfg.Sources[name].Database)
-		cancel()
-		if err != nil {
-			return nil, fmt.Errorf("reading the tables of source %s: %w", name, err)
 		}
 		all = append(all, tables...)
 	}
 	return all, nil
+}
+
+func (s *site) tablesOf(ctx context.Context, name string) ([]*cdc.Table, error) {
+	cfg, err := s.sourceConfig(name)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tables, err := mysql.Tables(ctx, cfg, s.cfg.Sources[name].Database)
+	if err != nil {
+		return nil, fmt.Errorf("reading the tables of source %s: %w", name, err)
+	}
+	return tables, nil
+}
+
+// tablesOrPinned is tables for what has to start while a database is away: its
+// tables are then as their newest schemas in the registry describe them. away
+// names those sources, those too of which the registry knows nothing.
+func (s *site) tablesOrPinned(ctx context.Context) (all []*cdc.Table, away []string, err error) {
+	for _, name := range keys(s.cfg.Sources) {
+		tables, err := s.tablesOf(ctx, name)
+		if cdc.HaltCode(err) != "" || ctx.Err() != nil {
+			return nil, nil, err // refused: no waiting mends that
+		}
+		if err != nil {
+			away = append(away, name)
+			pinned, perr := s.pinned(ctx, name)
+			if perr != nil || len(pinned) == 0 {
+				return nil, away, errors.Join(err, perr)
+			}
+			s.log.Warn("a database does not answer: its tables are taken from the schema registry", "source", name, "tables", len(pinned), "err", err)
+			tables = pinned
+		}
+		all = append(all, tables...)
+	}
+	return all, away, nil
+}
+
+// pinned are a source's tables as the registry knows them. That has the columns
+// that are captured; what maps only name, such as one that is PHI and not read,
+// comes from the pack's reference.
+func (s *site) pinned(ctx context.Context, name string) ([]*cdc.Table, error) {
+	tables, err := s.registry.Tables(ctx, s.topics, name)
+	if err != nil || len(tables) == 0 {
+		return nil, err
+	}
+	reference, err := referenceTables(mapFS(s.cfg), s.cfg.Sources[name].Kind)
+	if err != nil {
+		s.log.Warn("columns that are not captured are unknown", "source", name, "err", err)
+	}
+	for _, t := range tables {
+		for _, ref := range reference {
+			for _, c := range ref.Columns {
+				if ref.Name == t.Name && t.Column(c.Name) < 0 {
+					t.Columns = append(t.Columns, c)
+				}
+			}
+		}
+	}
+	return tables, nil
 }

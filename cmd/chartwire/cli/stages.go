@@ -101,12 +101,20 @@ func (b *builder) compile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tables, err := b.tables(ctx)
-	if err != nil {
-		return err
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		tables, away, err := b.tablesOrPinned(ctx)
+		if err == nil {
+			b.programs, err = b.site.programs(tables, objects)
+		}
+		if err == nil || len(away) == 0 || ctx.Err() != nil {
+			return err
+		}
+		b.log.Error("waiting for databases: without them the maps cannot be compiled", "sources", away, "err", err, "retry_in", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
 	}
-	b.programs, err = b.site.programs(tables, objects)
-	return err
 }
 
 func (b *builder) add(kind string, names []string) error {

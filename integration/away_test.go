@@ -1,0 +1,47 @@
+package integration_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDatabaseAway: map and deliver start while the database is away, with its
+// tables as the registry knows them; a first start, which knows nothing, waits
+// for it.
+func TestDatabaseAway(t *testing.T) {
+	r := newRoad(t, site{args: []string{"--max-connections=50"}, patients: 50})
+	r.provision()
+	if r.db == nil {
+		t.Skip("needs a database that can be stopped")
+	}
+	r.db.Stop(20 * time.Second)
+	p := r.start("run", []string{"run"})
+	r.until(30*time.Second, "it says that it waits", func() bool { return strings.Contains(p.log(), "waiting for databases") })
+	again := func() {
+		t.Helper()
+		if err := r.db.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	r.until(60*time.Second, "every patient is a contact", func() bool { return len(r.sim.Records("contacts")) >= 50 })
+	p.stop()
+	r.exec("UPDATE omaggregation SET City = 'Athens' WHERE PatNum = 1")
+	r.db.Stop(20 * time.Second)
+	late := r.start("later", []string{"run"})
+	r.until(60*time.Second, "map and deliver hold", func() bool {
+		holding := 0
+		for _, s := range late.status() {
+			if s.Stage != "capture" && s.holding() {
+				holding++
+			}
+		}
+		return holding == 4
+	})
+	if !strings.Contains(late.log(), "schema registry") {
+		t.Error("it does not say where its tables are from")
+	}
+	again()
+	r.equal(60 * time.Second)
+}
