@@ -122,6 +122,7 @@ func (t *term) resume(flow string, doubt bool) {
 		t.partitions[i] = p
 	}
 	delete(t.halts, flow)
+	t.links.loading, t.links.place = true, nil // those of the flow were left out
 	t.begin(flow)
 }
 

@@ -41,7 +41,7 @@ func (t *term) linkResult(w *linkWork, write *sinks.Write, r sinks.Result, c cal
 		}
 		e.Each(func(s *shadow.LinkSet, l *shadow.Link) {
 			if l.Open() {
-				t.halt(s.Flow, halt)
+				t.halt(s.Flow, halt, true)
 			}
 		})
 	case errors.As(r.Err, &refused):
