@@ -60,13 +60,9 @@ func (e *Evaluator) findRoot() (now Truth, there bool, err error) {
 	if loading && grouped {
 		return Unknown, false, nil
 	}
-	for r, err := range t.in.Rows(0, []byte(t.in.Key)) {
-		if err == nil {
-			_, err = t.add(0, &r)
-		}
-		if err != nil {
-			return Unknown, false, err
-		}
+	t.text = append(t.text[:0], t.in.Key...)
+	if t.read(0, t.text) == expr.Unknown {
+		return Unknown, false, t.err
 	}
 	n := int32(t.n)
 	if n == 0 {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"chartwire/cdc"
@@ -24,6 +23,9 @@ type tree struct {
 	frame    *expr.Frame // the evaluator's
 	in       *Entity
 	err      error
+	take     func(Row, error) bool // takeRow, made once
+	reading  int                   // the node that is being read
+	found    expr.State
 
 	rows []treeRow
 	n    int     // rows in use
@@ -70,7 +72,7 @@ func newTree(m *Map, f *expr.Frame) *tree {
 		t.ups = append(t.ups, up)
 		t.bindings, t.watch = append(t.bindings, map[*schemas.RowSchema][]int{}), append(t.watch, map[*schemas.RowSchema][]int{})
 	}
-	f.Value, f.Rows, f.Enter = t.value, t.many, t.enter
+	f.Value, f.Rows, f.Enter, t.take = t.value, t.many, t.enter, t.takeRow
 	return t
 }
 
@@ -128,121 +130,6 @@ func (t *tree) set(n int, parent int32) *rowSet {
 	start, end, state := t.load(n, parent)
 	t.sets[id-1] = rowSet{start, end, state}
 	return &t.sets[id-1]
-}
-
-// load looks the rows of a node up.
-func (t *tree) load(n int, parent int32) (start, end int32, state expr.State) {
-	node := t.nodes[n]
-	if t.in.Loading != nil && t.in.Loading(n) {
-		return 0, 0, expr.Unknown
-	}
-	row := &t.rows[parent]
-	t.text, state = t.ups[n].of(t.text[:0], row.schema, &row.fields)
-	if state != expr.Known {
-		if state == expr.IsNull { // it belongs to nothing
-			state = expr.Known
-		}
-		return 0, 0, state
-	}
-	held := len(t.held)
-	if state = t.find(n, t.text); state == expr.Unknown {
-		t.held = t.held[:held]
-		return 0, 0, state
-	}
-	found := t.held[held:]
-	start = int32(len(t.ids))
-	switch {
-	case len(found) == 0:
-	case node.pivot:
-		for range node.slots {
-			t.ids = append(t.ids, -1)
-		}
-		for _, id := range found {
-			slot := &t.ids[start+t.slotOf(n, id)]
-			if *slot >= 0 {
-				t.flagged(node, "two rows hold one key; the one with the higher primary key is taken")
-			}
-			if *slot < 0 || t.compareKeys(id, *slot) > 0 {
-				*slot = id
-			}
-		}
-	default:
-		if len(found) > 1 {
-			slices.SortFunc(found, t.compareKeys)
-			if !node.many {
-				t.flagged(node, "several rows where one is expected; the one with the highest primary key is taken")
-			}
-		}
-		t.ids = append(t.ids, found...)
-	}
-	t.held = t.held[:held]
-	return start, int32(len(t.ids)), expr.Known
-}
-
-// find puts on top of held the rows that are found under a text and meet the
-// node's condition. All are read before the first is looked at: a condition may
-// look up others.
-func (t *tree) find(n int, text []byte) expr.State {
-	node := t.nodes[n]
-	first := t.n
-	for r, err := range t.in.Rows(n, text) {
-		if err == nil {
-			_, err = t.add(n, &r)
-		}
-		if err != nil {
-			t.err = cmp.Or(t.err, err)
-			return expr.Unknown
-		}
-		if !node.pivot {
-			continue
-		}
-		switch t.slotOf(n, int32(t.n-1)) {
-		case unknownSlot:
-			return expr.Unknown
-		case noSlot:
-			t.drop()
-		}
-	}
-	last := t.n
-	state := expr.Known
-	for id := int32(first); id < int32(last); id++ {
-		switch t.meets(n, id) {
-		case True:
-			t.held = append(t.held, id)
-		case Unknown:
-			state = expr.Unknown
-		}
-	}
-	return state
-}
-
-// What slotOf gives of a row that holds no key, or nobody knows which.
-const (
-	noSlot      = -1
-	unknownSlot = -2
-)
-
-// slotOf is the slot of a pivot that a row holds.
-func (t *tree) slotOf(n int, id int32) int32 {
-	node, row := t.nodes[n], &t.rows[id]
-	c := row.columns[node.key]
-	if c < 0 {
-		return unknownSlot
-	}
-	if slot, ok := node.slots[string(row.fields.Value(c).Bytes())]; ok {
-		return int32(slot)
-	}
-	return noSlot
-}
-
-// watched gives the columns of a schema whose change concerns the map.
-func (t *tree) watched(n int, s *schemas.RowSchema) []int {
-	w, ok := t.watch[n][s]
-	if !ok {
-		w = bindColumns(s, t.nodes[n].watch, nil)
-		t.watch[n][s] = w
-	}
-	return w
 }
 
 // meets says whether a row meets the condition of its node.
