@@ -25,8 +25,9 @@ type Options struct {
 	Schema func(ctx context.Context, id int) (*schemas.RowSchema, error)
 	Flow   string
 	Map    *mapping.Map
-	// Progress, if there is one, is told of every topic that is read to its end.
-	Progress func(topic string, records int)
+	// Progress, if there is one, is told how many records of a topic have been
+	// read: every other second, and at its end.
+	Progress func(topic string, records int, done bool)
 }
 
 // Report is all that the topics say of one record of a map.
@@ -83,10 +84,17 @@ func Record(ctx context.Context, o Options, key string) (*Report, error) {
 
 // scan reads topics whole. One that does not exist has no records.
 func (o *Options) scan(ctx context.Context, fn func(*kgo.Record) error, topics ...string) error {
+	tell := o.Progress
+	if tell == nil {
+		tell = func(string, int, bool) {}
+	}
 	for _, topic := range topics {
-		n := 0
+		n, told := 0, time.Now()
 		_, err := broker.Scan(ctx, o.Connection, func(r *kgo.Record) error {
-			n++
+			if n++; n%1000 == 0 && time.Since(told) > 2*time.Second {
+				told = time.Now()
+				tell(topic, n, false)
+			}
 			return fn(r)
 		}, topic)
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
@@ -95,9 +103,7 @@ func (o *Options) scan(ctx context.Context, fn func(*kgo.Record) error, topics .
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", topic, err)
 		}
-		if o.Progress != nil {
-			o.Progress(topic, n)
-		}
+		tell(topic, n, true)
 	}
 	return nil
 }

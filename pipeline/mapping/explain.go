@@ -20,7 +20,7 @@ type Explained struct {
 	From string
 	// Values says that the expression's text is looked up among `values`.
 	Values bool
-	Class  string
+	Class  string // of a property
 	Lane   sinks.Lane
 	Once   bool // written the first time only
 	// State is what the record is told: Set with Value, Clear, or nothing ("").
@@ -91,7 +91,10 @@ func (e *Evaluator) Explain() []Explained {
 	}
 	for i := range plan.links {
 		p, f := &plan.links[i], plan.file.links[i]
-		x := Explained{Name: p.name, Link: true, From: f.key.text, Class: "realtime", Lane: sinks.Realtime}
+		x := Explained{Name: p.name, Link: true, From: f.key.text}
+		if f.each != nil {
+			x.From += " for each of " + f.each.text
+		}
 		columns := []int(nil)
 		if p.key != nil {
 			columns = p.key.Columns

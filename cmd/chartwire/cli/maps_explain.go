@@ -51,7 +51,13 @@ func (a *app) explainRecord(ctx context.Context, s *site, name, key string) erro
 			known = true
 			r, err := explain.Record(ctx, explain.Options{
 				Connection: s.kafka, Topics: s.topics, Schema: s.registry.Schema, Flow: flow, Map: m,
-				Progress: func(topic string, n int) { fmt.Fprintf(a.err, "read %s: %d records\n", topic, n) },
+				Progress: func(topic string, n int, done bool) {
+					verb := "reading"
+					if done {
+						verb = "read"
+					}
+					fmt.Fprintf(a.err, "%s %s: %d records\n", verb, topic, n)
+				},
 			}, key)
 			if errors.Is(err, explain.ErrNothing) {
 				continue // perhaps of the map's other source
@@ -129,11 +135,14 @@ func showExplained(w io.Writer, r *explain.Report, x *mapping.Explained) {
 	case x.Values:
 		from += ", looked up among `values`"
 	}
-	more := ""
-	if x.Once {
-		more = ", written once"
+	if !x.Link {
+		from += fmt.Sprintf("   (class %s, lane %s", x.Class, x.Lane)
+		if x.Once {
+			from += ", written once"
+		}
+		from += ")"
 	}
-	fmt.Fprintf(w, "  from    %s   (class %s, lane %s%s)\n", from, x.Class, x.Lane, more)
+	fmt.Fprintf(w, "  from    %s\n", from)
 	for i, read := range x.Readings {
 		if i == maxReadings {
 			fmt.Fprintf(w, "          and %d more\n", len(x.Readings)-i)
