@@ -60,7 +60,7 @@ func newDelivery(t *testing.T, c broker.Config, opts hubspottest.Options) *deliv
 	s := deliverySink(t, d.url, deliverTimeout)
 	want, err := schema.Default()
 	d.must(err)
-	plan, err := s.Plan(t.Context(), &schema.Schema{Objects: []*schema.Object{want.Object("contacts"), want.Object("tickets")}})
+	plan, err := s.Plan(t.Context(), want)
 	d.must(err)
 	d.must(s.Provision(t.Context(), plan))
 	return d
@@ -76,7 +76,10 @@ func (d *delivery) must(err error) {
 func deliverySink(t *testing.T, url string, timeout time.Duration) *hubspot.Sink {
 	t.Helper()
 	s, err := hubspot.New(hubspot.Config{BaseURL: url, PortalID: 24117000, CallTimeout: timeout,
-		Token: func() (string, error) { return hubspottest.DefaultToken, nil }})
+		Token: func() (string, error) { return hubspottest.DefaultToken, nil }, Needs: []hubspot.Need{
+			{Map: "om-aggregation/contacts", Object: "contacts", Unique: patientKey},
+			{Map: "woocommerce/orders", Object: "deals", Unique: orderKey, Update: true, Links: []hubspot.NeedLink{{To: "contacts"}}},
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,10 +126,7 @@ func (d *delivery) patient(key string, lane sinks.Lane, existence sinks.Existenc
 		}
 		m.Properties = append(m.Properties, p)
 	}
-	r, err := writes.Record(d.topics, m)
-	d.must(err)
-	d.must(d.cl.ProduceSync(d.t.Context(), r).FirstErr())
-	d.ends[r.Topic] = r.Offset + 1
+	d.send(m)
 	if existence == sinks.Archived {
 		d.want[key] = nil
 		return
@@ -136,6 +136,20 @@ func (d *delivery) patient(key string, lane sinks.Lane, existence sinks.Existenc
 	}
 	maps.Copy(d.want[key], values)
 	maps.DeleteFunc(d.want[key], func(_, v string) bool { return v == "" })
+}
+
+func (d *delivery) send(ms ...*sinks.Mutation) {
+	d.t.Helper()
+	var recs []*kgo.Record
+	for _, m := range ms {
+		r, err := writes.Record(d.topics, m)
+		d.must(err)
+		recs = append(recs, r)
+	}
+	d.must(d.cl.ProduceSync(d.t.Context(), recs...).FirstErr())
+	for _, r := range recs {
+		d.ends[r.Topic] = r.Offset + 1
+	}
 }
 
 // anything sends a random change of one of a few patients, who flip between few

@@ -150,7 +150,7 @@ func (c *checker) hubspot(tables []*cdc.Table, create bool) {
 		c.bad("%v", err)
 		return
 	}
-	c.fine("account, token, properties, options and pipelines")
+	c.fine("account, token, properties, options, pipelines and associations")
 }
 
 func indent(s string) string {

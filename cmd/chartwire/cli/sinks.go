@@ -56,6 +56,11 @@ func needs(programs map[string]*mapping.Program, waived []string) []hubspot.Need
 				need.Properties = append(need.Properties, np)
 			}
 			need.Pipelines = pipelines(n.Pipelines)
+			for _, l := range programs[flow].Links("hubspot") {
+				if l.Map == n.Map && l.From == n.Object {
+					need.Links = append(need.Links, hubspot.NeedLink{To: l.To, Label: l.Label})
+				}
+			}
 			out = append(out, need)
 		}
 	}

@@ -96,6 +96,9 @@ func (r *answer) deliver(w io.Writer, now time.Time) error {
 	for _, flow := range keys(s.Beats) {
 		fmt.Fprintf(w, "  flow      %s: everything committed up to %s ago is delivered (safety lane)\n", flow, ago(now, s.Beats[flow][sinks.Safety.String()]))
 	}
+	if n := s.Links.Pending; n > 0 {
+		fmt.Fprintf(w, "  links     %d wait for their far end or their call, the oldest for %s\n", n, ago(now, s.Links.Since))
+	}
 	if s.Doubts > 0 {
 		fmt.Fprintf(w, "  in doubt  %d records; they are written whole\n", s.Doubts)
 	}
