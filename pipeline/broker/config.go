@@ -70,7 +70,7 @@ func (c Config) Options() ([]kgo.Opt, error) {
 		kgo.ClientID(id),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.WithCompressor(newCompressor()),
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		// A topic made a moment ago is found within this, not within the

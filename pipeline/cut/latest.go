@@ -100,7 +100,7 @@ func Latest(ctx context.Context, c broker.Config, topic string) (*Cut, int64, er
 
 // FullEvery is the number of records after which a full one is written, even
 // within the minute.
-const FullEvery = 1000
+const FullEvery = 200
 
 func fold(ctx context.Context, c broker.Config, topic string, start int64) (*Cut, error) {
 	var got *Cut
