@@ -195,17 +195,20 @@ func (j *job) connect(to string, all []*couple) {
 	e := a.failure()
 	if !a.ok() {
 		refs := e.refusals()
-		if h := haltOf(j.object, refs); h != nil {
+		if h := linkHalt(j.object, refs); h != nil {
 			for _, c := range all {
 				c.fail(h)
 			}
 			return
 		}
 		// A label may have been removed in HubSpot meanwhile.
-		if j.s.mayRelearn() && !j.linkTypes(to, all, true) {
+		if j.s.mayRelearn() {
+			if j.linkTypes(to, all, true) {
+				j.connect(to, left(all))
+			}
 			return
 		}
-		j.blameLinks(to, left(all), refs)
+		j.blameLinks(to, all, refs)
 		return
 	}
 	if a.status != http.StatusMultiStatus {
@@ -311,7 +314,7 @@ func (j *job) disconnect(to, verb string, all []*couple, input func(*couple) lin
 	}
 	e := a.failure()
 	refs := e.refusals()
-	h := haltOf(j.object, refs)
+	h := linkHalt(j.object, refs)
 	for _, c := range all {
 		switch {
 		case h != nil:
@@ -324,11 +327,19 @@ func (j *job) disconnect(to, verb string, all []*couple, input func(*couple) lin
 	}
 }
 
+// linkHalt is what every link would meet. A limit is one of the record's own.
+func linkHalt(object string, refs []refusal) *cdc.Halt {
+	if h := haltOf(object, refs); h != nil && h.Code != "hubspot-capacity" {
+		return h
+	}
+	return nil
+}
+
 // rejectedLink makes the refusal of a link.
 func rejectedLink(w *item, refs []refusal) *sinks.Rejected {
 	r := rejected(w, refs)
 	r.Property = ""
-	if refs[0].sub != "" && strings.HasSuffix(refs[0].sub, "LIMIT_EXCEEDED") {
+	if strings.HasSuffix(refs[0].sub, "LIMIT_EXCEEDED") || strings.HasSuffix(refs[0].code, "LIMIT_EXCEEDED") {
 		r.Code, r.Class = "LIMIT_EXCEEDED", "capacity"
 	}
 	return r

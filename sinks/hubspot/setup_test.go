@@ -174,6 +174,13 @@ func wantHalt(t *testing.T, err error, code string) {
 // api makes a call as an administrator would, around the sink.
 func (a *account) api(t *testing.T, method, path, body string, want int) {
 	t.Helper()
+	if got := a.status(t, method, path, body); got != want {
+		t.Fatalf("%s %s: status %d, want %d", method, path, got, want)
+	}
+}
+
+func (a *account) status(t *testing.T, method, path, body string) int {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, a.cfg.BaseURL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -185,9 +192,7 @@ func (a *account) api(t *testing.T, method, path, body string, want int) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != want {
-		t.Fatalf("%s %s: status %d, want %d", method, path, resp.StatusCode, want)
-	}
+	return resp.StatusCode
 }
 
 func (a *account) archiveProperty(t *testing.T, object, name string, want int) {
