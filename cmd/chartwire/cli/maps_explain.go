@@ -11,6 +11,7 @@ import (
 
 	"chartwire/pipeline/explain"
 	"chartwire/pipeline/mapping"
+	"chartwire/schemas/hubspot"
 	"chartwire/sinks"
 
 	"github.com/spf13/cobra"
@@ -38,13 +39,21 @@ the stages. What is shown holds the row values themselves.`,
 }
 
 func (a *app) explainRecord(ctx context.Context, s *site, name, key string) error {
-	b := &builder{site: s}
-	if err := b.compile(ctx); err != nil {
+	objects, err := hubspot.Default()
+	if err != nil {
+		return err
+	}
+	tables, _, err := s.tablesOrPinned(ctx)
+	if err != nil {
+		return err
+	}
+	programs, err := s.programs(tables, objects)
+	if err != nil {
 		return err
 	}
 	known := false
-	for _, flow := range keys(b.programs) {
-		for _, m := range b.programs[flow].Maps {
+	for _, flow := range keys(programs) {
+		for _, m := range programs[flow].Maps {
 			if m.Name != name || m.Sink() == "" {
 				continue
 			}
@@ -72,12 +81,13 @@ func (a *app) explainRecord(ctx context.Context, s *site, name, key string) erro
 	if known {
 		return fmt.Errorf("%s: %w", name, explain.ErrNothing)
 	}
-	return fmt.Errorf("no flow has a map %q that writes records; there are %s", name, strings.Join(b.recordMaps(), ", "))
+	return fmt.Errorf("no flow has a map %q that writes records; there are %s", name, strings.Join(recordMaps(programs), ", "))
 }
 
-func (b *builder) recordMaps() (names []string) {
-	for _, flow := range keys(b.programs) {
-		for _, m := range b.programs[flow].Maps {
+// recordMaps names the maps that write records, those with rules alone not.
+func recordMaps(programs map[string]*mapping.Program) (names []string) {
+	for _, flow := range keys(programs) {
+		for _, m := range programs[flow].Maps {
 			if m.Sink() != "" {
 				names = append(names, m.Name)
 			}
