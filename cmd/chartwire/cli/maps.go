@@ -14,6 +14,7 @@ import (
 	"chartwire/cmd/chartwire/config"
 	"chartwire/pipeline/mapping"
 	"chartwire/schemas/hubspot"
+	packs "chartwire/schemas/maps"
 	"chartwire/schemas/maps/ddl"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ import (
 
 func (a *app) mapsCommand() *cobra.Command {
 	var folder string
-	cmd := &cobra.Command{Use: "maps", Short: "The field maps: list, show, test, coverage, explain"}
+	cmd := &cobra.Command{Use: "maps", Short: "The field maps: list, show, test, coverage, explain, schema"}
 	cmd.PersistentFlags().StringVar(&folder, "maps", "", "a folder with map packs that replace or add to the embedded ones")
 	list := &cobra.Command{
 		Use: "list", Short: "The packs and their maps", Args: args(cobra.NoArgs),
@@ -57,7 +58,18 @@ database, no Kafka and no HubSpot. Names every mistake with file and line.`,
 is met and, where it is met otherwise or later, the reason.`,
 		RunE: func(_ *cobra.Command, names []string) error { return a.coverMaps(folder, names) },
 	}
-	cmd.AddCommand(list, show, test, coverage, a.explainRecordCommand())
+	schema := &cobra.Command{
+		Use: "schema", Short: "The JSON Schema of a map file, for editors",
+		Long: `Prints the JSON Schema of a map file. An editor that is told of it completes keys
+and marks mistakes while a map is written; what it cannot know, such as columns
+and properties, is what chartwire maps test checks.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.out.Write(packs.Schema)
+			return err
+		},
+	}
+	cmd.AddCommand(list, show, test, coverage, a.explainRecordCommand(), schema)
 	return cmd
 }
 

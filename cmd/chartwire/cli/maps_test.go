@@ -51,9 +51,40 @@ examples:
 	f(1, "there is no map", "show", "labs/nope")
 	f(0, "examples hold", "test")
 	f(0, "property patient_status_om", "coverage")
+	f(0, `"title": "A field map of Chartwire"`, "schema")
 	write("labs/mine.yaml", mine)
 	f(1, "labs/mine.yaml:16:110: example \"the number\": lab_test_id is `7`, and not `8`", "test", "--maps", folder)
 	write("labs/mine.yaml", strings.NewReplacer("text(test_id) }\nexam", "test_id }\nexam", "class: 5m", "class: 4m").Replace(mine))
 	f(1, "labs/mine.yaml:6:8: unknown class `4m`", "test", "--maps", folder, "labs/mine")
 	f(1, "labs/mine.yaml:12:24: the property lab_test_id is a string", "test", "--maps", folder, "labs/mine")
+}
+
+// TestTutorialFolder does what the tutorial says with its first step: two files
+// in a folder, one command.
+func TestTutorialFolder(t *testing.T) {
+	text, err := os.ReadFile("../../../schemas/maps/TUTORIAL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := func(kind string) []byte {
+		_, rest, _ := strings.Cut(string(text), "```"+kind+"\n")
+		block, _, ok := strings.Cut(rest, "```")
+		if !ok {
+			t.Fatalf("no ```%s in the tutorial", kind)
+		}
+		return []byte(block)
+	}
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "guide"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string][]byte{"reference.sql": fence("sql"), "orders.yaml": fence("yaml")} {
+		if err := os.WriteFile(filepath.Join(folder, "guide", name), block, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, stderr bytes.Buffer
+	if code := Main([]string{"maps", "test", "--maps", folder, "guide/orders"}, &out, &stderr); code != 0 || !strings.Contains(out.String(), "1 maps compile, 2 examples hold") {
+		t.Errorf("code %d:\n%s%s", code, out.String(), stderr.String())
+	}
 }
