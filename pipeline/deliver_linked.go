@@ -31,7 +31,7 @@ func (t *term) linkResult(w *linkWork, write *sinks.Write, r sinks.Result, c cal
 	)
 	switch {
 	case r.Err == nil:
-		t.success = now
+		t.links.success = now
 		return t.noteLinks(w, write, r.Links, now)
 	case errors.As(r.Err, &halt):
 		delete(t.links.work, w.id)
@@ -45,7 +45,7 @@ func (t *term) linkResult(w *linkWork, write *sinks.Write, r sinks.Result, c cal
 			}
 		})
 	case errors.As(r.Err, &refused):
-		t.success = now
+		t.links.success = now
 		return t.noteLinks(w, write, allRefused(write, refused), now)
 	case errors.As(r.Err, &throttled):
 		wait := min(max(throttled.Wait, 100*time.Millisecond), longestPause)
@@ -86,7 +86,7 @@ func (t *term) unlinked(w *linkWork, write *sinks.Write, u *sinks.Unavailable, c
 	} else {
 		t.countRetry(c.lane, "unavailable")
 	}
-	if len(c.works) == 1 && w.attempts > lonely && t.success.After(w.failed) {
+	if len(c.works) == 1 && w.attempts > lonely && t.links.success.After(w.failed) {
 		return t.noteLinks(w, write, allRefused(write, unanswered(w.attempts, u.Err)), now)
 	}
 	wait := backoff(u.Wait, w.attempts-1)

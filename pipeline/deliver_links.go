@@ -25,7 +25,8 @@ type linker struct {
 	// delayed are those that wait for their time, and wake the earliest of it.
 	delayed []*linkWork
 	wake    time.Time
-	fresh   []string // records that got an id, to be committed
+	fresh   []string  // records that got an id, to be committed
+	success time.Time // of the newest call that was answered with one
 
 	// loading is where in the index of open links the start is, while it lasts:
 	// those that the holder before left.

@@ -2,9 +2,11 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,4 +277,51 @@ func testLinkUnsupported(t *testing.T, e *deliverEnv) {
 		t.Errorf("letter %+v", l)
 	}
 	e.pending(r, 0)
+}
+
+// linkFault fails the calls for links that it says so of.
+type linkFault struct {
+	*sinktest.Memory
+	fails func([]sinks.Write) bool // set before a run
+	calls atomic.Int64
+}
+
+func (s *linkFault) Apply(ctx context.Context, writes []sinks.Write) []sinks.Result {
+	if len(writes[0].Links) == 0 || !s.fails(writes) {
+		return s.Memory.Apply(ctx, writes)
+	}
+	s.calls.Add(1)
+	results := make([]sinks.Result, len(writes))
+	for i := range results {
+		results[i].Err = &sinks.Unavailable{Wait: time.Millisecond, Err: errors.New("502")}
+	}
+	return results
+}
+
+func testLinkOutage(t *testing.T, e *deliverEnv) {
+	var one atomic.Bool // only one record spoils its calls
+	sink := &linkFault{Memory: e.sink, fails: func(ws []sinks.Write) bool {
+		return !one.Load() || slices.ContainsFunc(ws, func(w sinks.Write) bool { return w.Record.Key == "p" })
+	}}
+	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = sink })
+	e.send(e.mutation("D", sinks.Routine, "a", "1"), e.linked("p", sinks.Realtime, "doctor", "D"))
+	for i := 0; sink.calls.Load() < 60; i++ { // records are written all the while
+		e.send(e.mutation("q", sinks.Realtime, "a", key(i)))
+		e.settle(soon)
+	}
+	if ls := e.letters(); len(ls) != 0 {
+		t.Errorf("%d dead letters while no link could be made: %+v", len(ls), ls[0])
+	}
+	// Now it is the fault of one record: others are linked.
+	sink.fails = func(ws []sinks.Write) bool {
+		return slices.ContainsFunc(ws, func(w sinks.Write) bool { return w.Record.Key == "p" })
+	}
+	for i := 0; len(e.letters()) == 0 && i < 100; i++ {
+		e.send(e.linked(key(i), sinks.Realtime, "doctor", "D"))
+		e.settle(soon)
+	}
+	e.pending(r, 0)
+	if ls := e.letters(); len(ls) != 1 || ls[0].Code != "UNANSWERED" || ls[0].Record.Key != "p" {
+		t.Errorf("dead letters %+v, want one of the record that spoils its calls", ls)
+	}
 }

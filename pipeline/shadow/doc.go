@@ -1,6 +1,7 @@
 // Package shadow keeps what we know a destination holds: per record its id
-// there, and per property the value, the version of the mutation that said so
-// last, and when the row behind the value changed. Archived records stay.
+// there, per property the value, the version of the mutation that said so last,
+// and when the row behind the value changed, and the links that there should be
+// and that may be there. Archived records stay.
 //
 // The truth is the compacted topic shadow.<sink>, which only Deliver writes; a
 // [Store] is its copy on the local disk, in Pebble, so that memory does not
