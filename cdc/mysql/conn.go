@@ -24,41 +24,24 @@ const (
 // under way then returns at once.
 type conn struct {
 	*client.Conn
-	hook *hookConn
 	stop func() bool
 	// deadline is set per query; the context's end overrules it.
 	ctx context.Context
 }
 
-// hookConn says when the client has used up what it had read ahead, and so may
-// wait for the network.
-type hookConn struct {
-	net.Conn
-	beforeRead func() error
-}
-
-func (h *hookConn) Read(p []byte) (int, error) {
-	if h.beforeRead != nil {
-		if err := h.beforeRead(); err != nil {
-			return 0, err
-		}
-	}
-	return h.Conn.Read(p)
-}
-
 // dial connects and signs in. A refusal is a *cdc.Halt.
 func (s *Source) dial(ctx context.Context) (*conn, error) {
 	c := &conn{ctx: ctx}
+	var raw net.Conn // under TLS, if there is any
 	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		d := net.Dialer{Timeout: dialTimeout}
-		raw, err := d.DialContext(ctx, network, addr)
-		if err != nil {
+		var err error
+		if raw, err = d.DialContext(ctx, network, addr); err != nil {
 			return nil, err
 		}
 		_ = raw.SetDeadline(time.Now().Add(dialTimeout))
-		c.hook = &hookConn{Conn: raw}
 		c.stop = context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
-		return c.hook, nil
+		return raw, nil
 	}
 	var err error
 	c.Conn, err = client.ConnectWithDialer(ctx, "", s.cfg.Addr, s.cfg.User, s.cfg.Password, "", dialer,
@@ -74,8 +57,8 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 		if c.stop != nil {
 			c.stop()
 		}
-		if c.hook != nil {
-			_ = c.hook.Close()
+		if raw != nil {
+			_ = raw.Close()
 		}
 		return nil, s.explain(fmt.Errorf("connecting to %s: %w", s.cfg.Addr, said(err)))
 	}

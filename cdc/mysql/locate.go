@@ -284,12 +284,14 @@ func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin, en
 		case <-ctx.Done():
 			return got, fmt.Errorf("looking for the transaction before the position: %w", ctx.Err())
 		case b := <-r.out:
-			from := 0
-			for _, end := range b.ends {
-				if err := f.follow(b.buf[from+1 : end]); err != nil || found {
-					return got, err
+			err := b.each(func(event []byte) error {
+				if found {
+					return nil
 				}
-				from = end
+				return f.follow(event)
+			})
+			if err != nil || found {
+				return got, err
 			}
 			if b.err != nil {
 				return got, st.lost(b.err)

@@ -150,18 +150,11 @@ func (st *stream) read(ctx context.Context, r *reader) error {
 }
 
 func (st *stream) slab(b *slab) error {
-	if len(b.ends) > 0 {
+	if len(b.events) > 0 {
 		st.heard = b.at
 	}
 	st.s.metrics.bytes.Add(float64(len(b.buf)))
-	from := 0
-	for _, end := range b.ends {
-		if err := st.f.follow(b.buf[from+1 : end]); err != nil {
-			return err
-		}
-		from = end
-	}
-	return nil
+	return b.each(st.f.follow)
 }
 
 // hook connects the follower to the stream.
