@@ -47,7 +47,7 @@ func (m *mapFile) sources(env *Env) []*Source {
 		if names = append(names, s.Name); s.Kind != "" && s.Kind != s.Name {
 			names = append(names, s.Kind)
 		}
-		if s.Name == m.source.text || s.Kind == m.source.text {
+		if m.source.text != "" && (s.Name == m.source.text || s.Kind == m.source.text) {
 			out = append(out, s)
 		}
 	}

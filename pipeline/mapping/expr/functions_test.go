@@ -60,3 +60,41 @@ func FuzzSpan(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPlain holds that the text of HTML overwrites nothing, has no blanks
+// around it, and that a text without tags and entities stays as it is.
+func FuzzPlain(f *testing.F) {
+	for _, s := range []string{"<p>Tea &amp; <b>cups</b></p>", "a < b", "<!-- x -->y", "<br>", "x<br/>y", "<a title='>'>z</a>", "<", "&lt;b&gt;", "a<b"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := appendPlain([]byte("kept"), []byte(s))
+		if !bytes.HasPrefix(got, []byte("kept")) {
+			t.Fatal("what stood before was overwritten")
+		}
+		got = got[len("kept"):]
+		if !bytes.Equal(got, bytes.TrimSpace(got)) {
+			t.Errorf("%q became %q", s, got)
+		}
+		if !strings.ContainsAny(s, "<&") && string(got) != strings.TrimSpace(s) {
+			t.Errorf("%q became %q", s, got)
+		}
+	})
+}
+
+// FuzzDateTime holds that what is read as a moment is written as it was read.
+func FuzzDateTime(f *testing.F) {
+	for _, s := range []string{"2026-01-02 03:04:05", "2026-01-02T03:04:05.5", "0000-00-00 00:00:00", "0", "", "2026-02-30 00:00:00", "0001-01-01 00:00:00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		us, ok := ParseDateTime(s)
+		if !ok {
+			return
+		}
+		again, ok := ParseDateTime(string(appendDateTime(nil, us)))
+		if !ok || again != us {
+			t.Errorf("%q is %d, and written and read again %d", s, us, again)
+		}
+	})
+}
