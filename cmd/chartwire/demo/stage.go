@@ -23,6 +23,7 @@ type stage struct {
 	dir    string
 	db     *servers.DB
 	pool   *sql.DB
+	shop   *store
 	sim    *hubspottest.Server
 	simURL string
 	pager  *notifytest.Receiver
@@ -44,7 +45,8 @@ func (d *demo) set(ctx context.Context, dir string) (*stage, error) {
 		what string
 		do   func(context.Context, *stage) error
 	}{
-		{"MariaDB with the tables of the map packs", d.setDatabase},
+		{"MariaDB of a clinic, with its patients", d.setDatabase},
+		{"MariaDB of a shop, with what it sells and to whom", d.setShop},
 		{"HubSpot stand-in, and a receiver of pages", d.setHubSpot},
 		{"embedded Kafka and schema registry", d.setKafka},
 		{"chartwire check --create-properties", d.setProperties},
@@ -55,7 +57,7 @@ func (d *demo) set(ctx context.Context, dir string) (*stage, error) {
 			s.strike()
 			return nil, fmt.Errorf("%s: %w", step.what, err)
 		}
-		d.say("   %-46s %5.1f s", step.what, time.Since(began).Seconds())
+		d.say("   %-49s %5.1f s", step.what, time.Since(began).Seconds())
 	}
 	return s, nil
 }
@@ -70,19 +72,25 @@ func (s *stage) strike() {
 
 func (s *stage) onStrike(f func()) { s.stops = append(s.stops, f) }
 
-func (d *demo) setDatabase(_ context.Context, s *stage) error {
-	start := func() (*servers.DB, error) {
-		return servers.StartDB(servers.MariaDB1011, filepath.Join(s.dir, "mariadb"))
-	}
+// startDB starts a MariaDB of this machine, or else one in a container.
+func (s *stage) startDB(name string) (*servers.DB, error) {
+	start := func() (*servers.DB, error) { return servers.StartDB(servers.MariaDB1011, filepath.Join(s.dir, name)) }
 	if !servers.MariaDB1011.Here() && servers.Engine() {
 		start = func() (*servers.DB, error) { return servers.StartDBContainer() }
 	}
 	db, err := start()
+	if err == nil {
+		s.onStrike(db.Close)
+	}
+	return db, err
+}
+
+func (d *demo) setDatabase(_ context.Context, s *stage) error {
+	db, err := s.startDB("clinic")
 	if err != nil {
 		return err
 	}
 	s.db = db
-	s.onStrike(db.Close)
 	ddl, err := clinic.DDL(true)
 	if err != nil {
 		return err
