@@ -25,7 +25,12 @@ func (t *term) answer(a answer) error {
 		return t.linked(a, now)
 	}
 	for i := range a.plans {
-		t.result(&a.plans[i], a.results[i], a.call, now)
+		p := &a.plans[i]
+		var err error
+		if p.base, err = t.store.Get(p.rec.ID.ID()); err != nil { // its links may have changed meanwhile
+			return err
+		}
+		t.result(p, a.results[i], a.call, now)
 	}
 	return nil
 }

@@ -322,3 +322,41 @@ func testLinkOutage(t *testing.T, e *deliverEnv) {
 		t.Errorf("dead letters %+v, want one of the record that spoils its calls", ls)
 	}
 }
+
+// gatedSink holds the writes of a record's properties back until it is opened.
+type gatedSink struct {
+	*sinktest.Memory
+	key  string
+	gate chan struct{}
+}
+
+func (s *gatedSink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Result {
+	if len(writes[0].Links) == 0 && slices.ContainsFunc(writes, func(w sinks.Write) bool { return w.Record.Key == s.key && !w.Create }) {
+		<-s.gate
+	}
+	return s.Memory.Apply(ctx, writes)
+}
+
+func testLinkBesideWrite(t *testing.T, e *deliverEnv) {
+	sink := &gatedSink{Memory: e.sink, key: "p", gate: make(chan struct{})}
+	e.lag = 5 * time.Second
+	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = sink })
+	e.send(e.mutation("D", sinks.Realtime, "a", "1"), e.linked("p", sinks.Realtime, "doctor", "D"))
+	e.linkedSoon(soon)
+	e.pending(r, 0)
+	e.send(e.mutation("p", sinks.Realtime, "a", "2")) // in the air from now on
+	e.eventually(soon, "the call", func() bool { return r.Status().Lanes[sinks.Realtime].Air == 1 })
+	e.sink.Block(sinks.Realtime, time.Now().Add(time.Hour))
+	gone := e.mutation("D", sinks.Routine)
+	gone.Existence = sinks.Archived
+	e.send(gone)
+	e.eventually(soon, "the far end is gone", func() bool { d, _ := e.sink.Find(gone.Record); return d.Archived })
+	e.send(e.mutation("D", sinks.Routine, "a", "3")) // another record: p is to be linked anew
+	e.eventually(soon, "the link is open", func() bool { return r.Status().Links.Pending == 1 })
+	close(sink.gate)
+	e.settle(soon)
+	e.sink.Block(sinks.Realtime, time.Time{})
+	e.linkedSoon(soon)
+	e.pending(r, 0)
+	e.equal()
+}

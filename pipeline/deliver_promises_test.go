@@ -46,6 +46,7 @@ var deliverPromises = []struct {
 	{"links that were in the air are asked for again", nil, testLinkTakeOver},
 	{"a lost answer about links is in doubt until its call has ended", nil, testLinkLate},
 	{"a sink that knows no links gets none", nil, testLinkUnsupported},
+	{"what is learned of links beside a write stays", nil, testLinkBesideWrite},
 	{"an outage of links alone is no link's fault", nil, testLinkOutage},
 	{"the local copy may vanish", nil, testNoCopy},
 	{"no value and no key is in a log line or a metric", nil, testNothingLeaks},
