@@ -25,6 +25,7 @@ type follower struct {
 	g         group
 	tables    tables
 	payload   payload
+	images    rowsEvent // of the event at hand
 
 	begun   func() error // a transaction starts
 	rows    func(t *table, r *rowsEvent) error
@@ -216,10 +217,11 @@ func (f *follower) heartbeat(e *event) error {
 }
 
 func (f *follower) rowsEvent(k rowsKind, e *event) error {
-	r, err := parseRows(k, e.body)
-	if err != nil {
+	var err error
+	if f.images, err = parseRows(k, e.body); err != nil {
 		return f.damaged(err)
 	}
+	r := &f.images
 	if !f.g.open {
 		return f.outside()
 	}
@@ -235,7 +237,7 @@ func (f *follower) rowsEvent(k rowsKind, e *event) error {
 	}
 	f.g.table = t.name
 	_, _ = f.g.sum.Write(r.images)
-	return f.rows(t, &r)
+	return f.rows(t, r)
 }
 
 func (f *follower) queryEvent(e *event) error {

@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -139,4 +141,22 @@ func FuzzGTIDs(f *testing.F) {
 			t.Fatalf("%q after adding and removing is %q", s.String(), c.String())
 		}
 	})
+}
+
+// TestTexts wants texts to stay what they were, short, long and longer than the
+// room that they were given.
+func TestTexts(t *testing.T) {
+	var ts texts
+	var got, want []string
+	for i := range 3000 {
+		text := strings.Repeat(strconv.Itoa(i), i%90+1)
+		got, want = append(got, ts.keep(append(ts.room(), text...))), append(want, text)
+	}
+	if !slices.Equal(got, want) {
+		t.Error("a text changed")
+	}
+	n := testing.AllocsPerRun(1000, func() { ts.keep(append(ts.room(), "0-1-123456789"...)) })
+	if n > 0 {
+		t.Errorf("%v allocations for a text", n)
+	}
 }

@@ -15,6 +15,7 @@ type position struct {
 	server string
 	last   cdc.Fingerprint
 	text   string // of the set
+	texts  texts
 }
 
 func (p *position) cdc() cdc.Position {
@@ -45,8 +46,11 @@ func (p *position) commit(g *group, at place) {
 	if p.byID {
 		before := p.text
 		p.set.add(g.id)
-		p.text = p.set.String()
-		last.GTID = string(g.id.append(nil, p.set.maria))
+		p.text = p.texts.keep(p.set.append(p.texts.room()))
+		last.GTID = p.text
+		if !p.set.maria || len(p.set.domains) != 1 {
+			last.GTID = p.texts.keep(g.id.append(p.texts.room(), p.set.maria))
+		}
 		if p.set.maria {
 			last.Before = before
 		}
@@ -67,4 +71,28 @@ func (p *position) advance(at place) {
 // Before are where it lies in one server's log.
 func sameTransaction(a, b cdc.Fingerprint) bool {
 	return a.GTID == b.GTID && a.Time.Equal(b.Time) && a.Table == b.Table && a.Sum == b.Sum
+}
+
+// texts holds the texts of ids, which are new with every transaction, many to an
+// allocation. One that is kept keeps the others of it.
+type texts struct{ b []byte }
+
+const (
+	textsSize = 16 << 10
+	textsRoom = 256 // as much as most texts take
+)
+
+// room is where the next text is appended to; keep makes it a string.
+func (t *texts) room() []byte {
+	if cap(t.b)-len(t.b) < textsRoom {
+		t.b = make([]byte, 0, textsSize)
+	}
+	return t.b[len(t.b):]
+}
+
+func (t *texts) keep(b []byte) string {
+	if cap(b) == cap(t.b)-len(t.b) { // else it outgrew the room, and is on its own
+		t.b = t.b[:len(t.b)+len(b)]
+	}
+	return view(b)
 }

@@ -33,8 +33,8 @@ type stream struct {
 	opening  *cdc.Txn // what to say before the first event: new loads, epochs
 	out      builder
 	heard    time.Time // of the server, last
-	yielded  time.Time
-	unsaid   bool // the position moved since
+	yielded  time.Time // what was newest then
+	unsaid   bool      // the position moved since
 	readTime time.Time
 }
 
@@ -196,7 +196,7 @@ func (st *stream) give(t *cdc.Txn) error {
 		return errStop
 	}
 	st.done = t.Checkpoint
-	st.yielded = time.Now()
+	st.yielded = st.readTime
 	if t.Checkpoint.Rows == 0 {
 		st.unsaid = false
 	}
@@ -226,7 +226,7 @@ func (st *stream) ended(committed bool) error {
 		return err
 	}
 	st.s.metrics.transactions.Inc()
-	if st.out.quiet() && time.Since(st.yielded) < quiet {
+	if st.out.quiet() && st.readTime.Sub(st.yielded) < quiet {
 		st.unsaid = true
 		return st.between()
 	}
