@@ -28,6 +28,7 @@ type mapWorld struct {
 	mapConn broker.Config
 	topics  schemas.Topics
 	flow    string
+	source  string
 	cl      *kgo.Client
 	tables  map[string]*cdc.Table
 	schema  map[int]*schemas.RowSchema
@@ -113,45 +114,55 @@ rules:
 
 func newMapWorld(t testing.TB, conn broker.Config, prefix string) *mapWorld {
 	t.Helper()
-	road, mapConn := brokertest.NewRoad(conn)
-	w := &mapWorld{TB: t, road: road, mapConn: mapConn, conn: conn, topics: schemas.Topics{Prefix: prefix}, flow: "clinic", marks: cut.Marks{}, parts: map[string]int{},
-		loads: map[cdc.TableID]cdc.Load{}, people: map[int]person{}, labs: map[int]lab{}, latches: map[string]*worldLatch{}, fired: map[string]bool{}, reloads: map[string]bool{},
-		schema: map[int]*schemas.RowSchema{}, ids: map[string]int{}, tables: map[string]*cdc.Table{}}
+	w := newMapSource(t, conn, prefix, "clinic")
+	w.road, w.mapConn = brokertest.NewRoad(conn)
 	text := cdc.Type{Kind: cdc.KindText, Charset: "utf8mb4"}
 	id := cdc.Column{Name: "id", Type: cdc.Type{Kind: cdc.KindInt, Bits: 32}}
 	w.table("people", id, cdc.Column{Name: "kind", Type: text}, cdc.Column{Name: "name", Type: text}, cdc.Column{Name: "city", Type: text},
 		cdc.Column{Name: "balance", Type: cdc.Type{Kind: cdc.KindInt, Bits: 64}})
 	w.table("labs", id, cdc.Column{Name: "critical", Type: cdc.Type{Kind: cdc.KindInt, Bits: 8}},
 		cdc.Column{Name: "at", Type: cdc.Type{Kind: cdc.KindTimestamp, Scale: 6}})
-	cl, err := conn.Client(kgo.TransactionalID(prefix+".world"), kgo.TransactionTimeout(30*time.Second))
+	w.parts[w.topics.Rows("clinic", w.tables["people"].ID())] = 2
+	w.ensure()
+	return w
+}
+
+// newMapSource makes a world of no tables.
+func newMapSource(t testing.TB, conn broker.Config, prefix, source string) *mapWorld {
+	t.Helper()
+	w := &mapWorld{TB: t, conn: conn, topics: schemas.Topics{Prefix: prefix}, flow: "clinic", source: source, marks: cut.Marks{}, parts: map[string]int{},
+		loads: map[cdc.TableID]cdc.Load{}, people: map[int]person{}, labs: map[int]lab{}, latches: map[string]*worldLatch{}, fired: map[string]bool{}, reloads: map[string]bool{},
+		schema: map[int]*schemas.RowSchema{}, ids: map[string]int{}, tables: map[string]*cdc.Table{}}
+	cl, err := conn.Client(kgo.TransactionalID(prefix+".world."+source), kgo.TransactionTimeout(30*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
 	w.cl = cl
-	all := []broker.Topic{broker.Cuts(w.topics.Cuts("clinic"))}
-	for name, table := range w.tables {
-		topic := w.topics.Rows("clinic", table.ID())
-		w.parts[topic] = 1
-		if name == "people" {
-			w.parts[topic] = 2
-		}
-		all = append(all, broker.Rows(topic, w.parts[topic], 14*24*time.Hour))
-	}
-	if err := broker.EnsureTopics(t.Context(), cl, conn, all...); err != nil {
-		t.Fatal(err)
-	}
 	return w
 }
 
+// ensure makes the topics.
+func (w *mapWorld) ensure() {
+	w.Helper()
+	all := []broker.Topic{broker.Cuts(w.topics.Cuts(w.source))}
+	for topic, n := range w.parts {
+		all = append(all, broker.Rows(topic, n, 14*24*time.Hour))
+	}
+	if err := broker.EnsureTopics(w.Context(), w.cl, w.conn, all...); err != nil {
+		w.Fatal(err)
+	}
+}
+
 func (w *mapWorld) table(name string, columns ...cdc.Column) {
-	t := &cdc.Table{Source: "clinic", Database: "main", Name: name, Columns: columns, Key: []int{0}}
+	t := &cdc.Table{Source: w.source, Database: "main", Name: name, Columns: columns, Key: []int{0}}
 	s, err := schemas.NewRowSchema(t)
 	if err != nil {
 		w.Fatal(err)
 	}
 	n := len(w.schema) + 1
 	w.tables[name], w.schema[n], w.ids[name] = t, s, n
+	w.parts[w.topics.Rows(w.source, t.ID())] = 1
 }
 
 func (w *mapWorld) find(_ context.Context, id int) (*schemas.RowSchema, error) {
@@ -239,12 +250,12 @@ func (b *batch) add(c worldChange, index int, gtid string) {
 	w := b.w
 	w.seq = max(w.seq+1, time.Now().UnixMicro())
 	t := w.tables[c.table]
-	topic := w.topics.Rows("clinic", t.ID())
+	topic := w.topics.Rows(w.source, t.ID())
 	key := fmt.Sprint(c.id)
 	h := fnv.New32()
 	h.Write([]byte(key))
 	p := int32(h.Sum32() % uint32(w.parts[topic]))
-	env := schemas.Envelope{Before: c.before, After: c.after, Op: c.op, ReadMs: b.at.UnixMilli(), Source: schemas.Source{Name: "clinic", Database: "main",
+	env := schemas.Envelope{Before: c.before, After: c.after, Op: c.op, ReadMs: b.at.UnixMilli(), Source: schemas.Source{Name: w.source, Database: "main",
 		Table: c.table, CommitMs: b.at.UnixMilli(), Seq: w.seq, GTID: gtid, Row: int64(index), Snapshot: c.op == cdc.Read}}
 	if c.op == cdc.Read {
 		env.Source.CommitMs, env.Source.GTID = 0, ""
@@ -276,7 +287,7 @@ func (b *batch) commit(rows int64, epochs ...cdc.Epoch) {
 		maps.Copy(w.marks[topic], parts)
 	}
 	w.epochs = append(w.epochs, epochs...)
-	c := cut.Cut{Source: "clinic", Seq: w.seq, Checkpoint: cdc.Checkpoint{Position: cdc.Position{GTID: fmt.Sprint("0-1-", w.txns)}, Rows: rows},
+	c := cut.Cut{Source: w.source, Seq: w.seq, Checkpoint: cdc.Checkpoint{Position: cdc.Position{GTID: fmt.Sprint("0-1-", w.txns)}, Rows: rows},
 		Commit: b.at, Time: time.Now(), Marks: b.marks, Epochs: epochs, Loads: w.loads}
 	if !w.full || w.txns%50 == 0 {
 		w.full, c.Full, c.Marks, c.Partitions, c.Epochs = true, true, w.marks, w.parts, w.epochs
@@ -285,7 +296,7 @@ func (b *batch) commit(rows int64, epochs ...cdc.Epoch) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	recs := append(b.recs, &kgo.Record{Topic: w.topics.Cuts("clinic"), Key: []byte("clinic"), Value: value})
+	recs := append(b.recs, &kgo.Record{Topic: w.topics.Cuts(w.source), Key: []byte(w.source), Value: value})
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := w.cl.BeginTransaction(); err != nil {
