@@ -32,8 +32,24 @@
 //		if fires { for _, m := range out.Fire(i, n) { … } }
 //	}
 //
+// # Joined maps
+//
+// A map of several tables ([Map.Joined]) tells its tables as [Node]s, a tree from
+// the root down, and how rows find each other: a row of a node is found under a
+// text ([Node.Find]), and its parent's row gives the same text ([Node.Up]). Whoever
+// keeps the rows keeps an index for each of [Program.Indexes] with a [Keyer], asks
+// [Evaluator.Touches] whether a change concerns the map, climbs from the row to the
+// entities, and evaluates those when they have settled:
+//
+//	out, err := ev.EvalEntity(&mapping.Entity{Key: key, Rows: look, Was: was, Touched: bits, …})
+//	if out.Old != nil { … }      // the record that it had under another key
+//	if out.Mutation != nil { … } // the record, whole
+//
+// Rows are looked up as expressions ask for them, and once for each entity.
+// A [While] says by a row of a table whether the map is at work at all.
+//
 // Who sets what in a mutation: mapping sets Sink, Map, Record, Existence,
-// Properties, Lane, Due, Commit, Reason and Origin. Map (the stage) sets Flow
+// Properties, Links, Lane, Due, Commit, Reason and Origin. Map (the stage) sets Flow
 // and Version, takes out write-once properties that were written before
 // ([Output.Once]), and holds latches, firings and versions in its state.
 //
