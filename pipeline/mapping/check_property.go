@@ -57,12 +57,31 @@ func (c *checker) property(f *propFile, t *target) propPlan {
 	var problem string
 	if f.values != nil {
 		c.values(f, e, def, &p)
-		return p
-	}
-	if p.render, problem = rendererFor(e, def); problem != "" {
+	} else if p.render, problem = rendererFor(e, def); problem != "" {
 		c.bad(f.from.place, problem)
 	}
+	if f.valid != nil {
+		c.valid(f, &p)
+	}
 	return p
+}
+
+// valid refuses values for which the property's own condition is not true.
+func (c *checker) valid(f *propFile, p *propPlan) {
+	cond := c.condition(f.valid)
+	if cond == nil || p.render == nil {
+		return
+	}
+	p.columns = append(slices.Clip(p.columns), cond.Columns...)
+	slices.Sort(p.columns)
+	p.columns = slices.Compact(p.columns)
+	p.nodes |= c.plan.deciding(cond.Columns)
+	if p.why == whyLong {
+		p.why = whyValid
+	} else {
+		p.why += ", or does not meet `valid`"
+	}
+	p.render = renderValid(p.render, cond)
 }
 
 func propertyNames(o *hubspot.Object) []string {

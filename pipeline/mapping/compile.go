@@ -174,6 +174,9 @@ func (c *checker) putProperty(h io.Writer, f *propFile, t *target) {
 	if f.otherwise != nil {
 		put(h, "otherwise", f.otherwise.text)
 	}
+	if f.valid != nil {
+		put(h, "valid", f.valid.String())
+	}
 	if t.schema != nil {
 		if def := t.schema.Property(f.name.text); def != nil {
 			put(h, def.Type)

@@ -75,6 +75,7 @@ type propFile struct {
 	values    []pair
 	valuesAt  place
 	otherwise *scalar
+	valid     *formula
 	once      bool
 	clear     bool // on_null: clear
 	class     class
@@ -306,12 +307,16 @@ func (m *mapFile) properties(o *object, def class, inRule bool) []*propFile {
 		p.spec = body.texts("spec")
 		m.choice(body, "phi", []string{"yes", "waived"}, func(s string) { p.phi = s })
 		if !inRule {
+			p.valid = m.formula(body, "valid")
 			m.choice(body, "write", []string{"once"}, func(string) { p.once = true })
 			m.choice(body, "on_null", []string{"clear", "keep"}, func(s string) { p.clear = s == "clear" })
 			m.choice(body, "backward", []string{"clear_then_set"}, func(string) { p.backward = true })
 			m.choice(body, "lane", []string{"safety"}, func(string) { p.safety = true })
 			if c, ok := m.readClass(body); ok {
 				p.class = c
+			}
+			if p.valid != nil && p.is != nil {
+				m.bad(p.valid.place, "`valid` is said of what the source gives, and this is a fixed value")
 			}
 			if p.once && p.clear {
 				m.bad(e.place, "`write: once` never clears; leave out `on_null: clear`")

@@ -29,6 +29,7 @@ const maxText = 65536
 const (
 	whyValues = "the source's value is not among `values`"
 	whyLong   = "the text is longer than 65536 characters"
+	whyValid  = "the value does not meet `valid`, or is longer than 65536 characters"
 )
 
 func stateOutcome(s expr.State) outcome {
@@ -132,6 +133,24 @@ func renderValues(e *expr.Expr, table map[string]string, otherwise outcome, fall
 			return append(dst, fallback...), given
 		}
 		return dst, otherwise
+	}
+}
+
+// renderValid refuses a value for which the condition is not true.
+func renderValid(inner renderer, cond *expr.Expr) renderer {
+	return func(f *expr.Frame, dst []byte) ([]byte, outcome) {
+		start := len(dst)
+		dst, got := inner(f, dst)
+		if got != given {
+			return dst, got
+		}
+		switch holds(cond, f) {
+		case True:
+			return dst, given
+		case Unknown:
+			return dst[:start], unknown
+		}
+		return dst[:start], refused
 	}
 }
 

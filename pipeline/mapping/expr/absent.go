@@ -74,6 +74,19 @@ func (c *compiler) callWithAbsent(n *Node, args []*Expr) *Expr {
 			}
 		}
 		return nil
+	case "choose":
+		if !args[0].Absent {
+			for i, a := range args {
+				if a.Type != Null && (i > 0 && i%2 == 0 || i == len(args)-1) {
+					return nil // a value that is absent is a null like any
+				}
+			}
+			return absent()
+		}
+		if len(args)%2 == 0 {
+			return c.branch(args[len(args)-1])
+		}
+		return absent()
 	case "contains", "starts", "ends", "matches", "has":
 		return Never()
 	}

@@ -42,6 +42,7 @@ func init() {
 		"round":      {"round(number, places)", 2, 2, buildRound},
 		"abs":        {"abs(number)", 1, 1, buildAbs},
 		"nonzero":    {"nonzero(number)", 1, 1, buildNonzero},
+		"choose":     {"choose(x, key, value, …, otherwise)", 3, -1, buildChoose},
 		"coalesce":   {"coalesce(x, y, …)", 2, -1, buildCoalesce},
 		"date":       {"date(x)", 1, 1, buildDate},
 		"utc":        {"utc(datetime)", 1, 1, buildUTC},
@@ -94,7 +95,7 @@ func (c *compiler) call(n *Node) *Expr {
 		}
 	}
 	for _, a := range args {
-		if a.Type == Null && n.text != "coalesce" {
+		if a.Type == Null && n.text != "coalesce" && n.text != "choose" {
 			return c.bad(n.pos, "%s of null is always null", n.text)
 		}
 	}
