@@ -40,7 +40,7 @@ func (e *deliverEnv) linked(key string, lane sinks.Lane, name string, to ...stri
 func foldedLinks(ms []*sinks.Mutation) []string {
 	exist, sets := map[sinks.Record]*sinks.Mutation{}, map[string]*sinks.Mutation{}
 	for _, m := range ms {
-		if old := exist[m.Record]; old == nil || m.Version > old.Version {
+		if old := exist[m.Record]; m.Existence != sinks.Kept && (old == nil || m.Version > old.Version) {
 			exist[m.Record] = m
 		}
 		for _, l := range m.Links {
