@@ -11,6 +11,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline/broker"
+	"chartwire/pipeline/holds"
 	"chartwire/pipeline/lanes"
 	"chartwire/pipeline/lease"
 	"chartwire/pipeline/shadow"
@@ -38,6 +39,9 @@ type DeliverOptions struct {
 	CallTimeout time.Duration
 	// Calls bounds the calls in the air; 0 means 8. The last is for safety.
 	Calls int
+	// Hold says, by flow, what is too much to take away without a person. A flow
+	// that is not in it has the defaults.
+	Hold map[string]HoldLimit
 	// Window bounds what waits in memory in each lane; 0 means 10,000 arrivals
 	// and 16 MiB.
 	Window  lanes.Limit
@@ -79,6 +83,9 @@ func NewDeliver(o DeliverOptions) (*Deliver, error) {
 	need(len(o.Flows) > 0, "no flows")
 	need(o.Dir != "", "no folder for the local state")
 	need(o.CallTimeout >= 0 && o.Calls >= 0 && o.Window.Records >= 0 && o.Window.Bytes >= 0, "a negative duration, number or size")
+	for _, l := range o.Hold {
+		errs = append(errs, l.check())
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -168,7 +175,8 @@ func (d *Deliver) ensureTopics(ctx context.Context) error {
 	}
 	defer cl.Close()
 	name := d.o.Sink.Name()
-	all := []broker.Topic{broker.Compacted(d.o.Topics.Shadow(name)), broker.Compacted(d.o.Topics.DeadLetters(name))}
+	all := []broker.Topic{broker.Compacted(d.o.Topics.Shadow(name)), broker.Compacted(d.o.Topics.DeadLetters(name)),
+		holds.Topic(d.o.Topics), broker.Log(d.o.Topics.Audit())}
 	for _, flow := range d.o.Flows {
 		for _, lane := range sinks.Lanes {
 			all = append(all, writes.Topic(d.o.Topics, name, flow, lane))

@@ -33,7 +33,7 @@ type commit struct {
 
 // commitDue says when to commit; zero: now.
 func (t *term) commitDue(now time.Time) time.Time {
-	busy := t.store.Dirty() > 0 || len(t.letters) > 0 || t.marked
+	busy := t.store.Dirty() > 0 || len(t.letters) > 0 || t.marked || t.dirtyHolds()
 	switch {
 	case t.saving != nil || !busy && !t.beaten:
 		return now.Add(idle)
@@ -63,6 +63,7 @@ func (t *term) commit(clean bool) {
 	for _, r := range t.letters {
 		t.p.Produce(r)
 	}
+	t.saveHolds(time.Now())
 	value, err := c.progress.Append(nil)
 	c.last = &kgo.Record{Topic: topic, Key: []byte(shadow.ProgressKey), Value: value}
 	t.p.Produce(c.last)

@@ -16,9 +16,6 @@ type flowHalt struct {
 	// asked says that the sink is asked again and again whether the cause has
 	// passed: somebody mends credentials, or creates a property.
 	asked bool
-	// doubt says that writes of the flow may have been carried out whose answers
-	// we do not have.
-	doubt bool
 }
 
 // asking is when the sink is asked next whether halts are over.
@@ -53,13 +50,8 @@ func (t *term) halt(flow string, h *cdc.Halt, ask bool) {
 		t.log.Error("flow halted", "flow", flow, "err", h)
 	}
 	t.metrics.halts.WithLabelValues(flow, h.Code).Set(1)
-	for _, p := range t.partitions {
-		if p.flow == flow {
-			p.halted.Store(true)
-			t.held[p.lane] -= p.ledger.Len()
-		}
-	}
-	t.halts[flow] = &flowHalt{Halt: h, asked: ask, doubt: t.queue.Drop(flow)}
+	t.stopReading(flow)
+	t.halts[flow] = &flowHalt{Halt: h, asked: ask}
 }
 
 func (t *term) asksAgain(now time.Time) {
@@ -100,30 +92,20 @@ func (t *term) answeredHalt(err error, now time.Time) {
 		if h.asked {
 			t.log.Info("flow goes on: what halted it is over", "flow", flow, "code", h.Code)
 			t.metrics.halts.DeleteLabelValues(flow, h.Code)
-			t.resume(flow, h.doubt)
+			delete(t.halts, flow)
+			t.resume(flow)
 		}
 	}
 }
 
-// resume reads a halted flow again from where its offsets stand. With doubt,
-// what was read of it may have been tried without an answer. Nothing of it is
-// in the air.
-func (t *term) resume(flow string, doubt bool) {
-	doubt = t.queue.Drop(flow) || doubt // what came back since it was halted
-	for i, old := range t.partitions {
-		if old.flow != flow {
-			continue
-		}
-		p := &partition{index: i, topic: old.topic, number: old.number, flow: flow, lane: old.lane,
-			from: old.mark(), seen: old.seen, doubtful: old.doubtful, doubt: old.doubt, reach: old.reach, asked: old.asked}
-		if doubt {
-			p.doubtful, p.doubt = max(old.doubtful, old.seen), time.Now().Add(t.o.CallTimeout+doubtMargin)
-		}
-		t.partitions[i] = p
+// resume reads a halted flow again from where its offsets stand. Nothing of it
+// is in the air.
+func (t *term) resume(flow string) {
+	if t.flows[flow].next != nil {
+		return // it is about to be held or released, and read again then
 	}
-	delete(t.halts, flow)
-	t.links.loading, t.links.place = true, nil // those of the flow were left out
-	t.begin(flow)
+	t.stopReading(flow) // what came back since it was halted
+	t.readAgain(flow, (*partition).mark)
 }
 
 // allHalted gives the halts once no flow is left that moves or may move again.

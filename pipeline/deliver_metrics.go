@@ -33,6 +33,8 @@ type deliverMetrics struct {
 	doubt      prometheus.Gauge
 	heartbeat  *prometheus.GaugeVec
 	halts      *prometheus.GaugeVec
+	held       *prometheus.GaugeVec
+	withheld   *prometheus.CounterVec
 }
 
 func newDeliverMetrics(r prometheus.Registerer, sink string) (*deliverMetrics, error) {
@@ -75,6 +77,8 @@ func newDeliverMetrics(r prometheus.Registerer, sink string) (*deliverMetrics, e
 	m.lapsed = counter("lease_lapsed_total", "Times at which no call could start because the lease was over.").WithLabelValues()
 	m.doubt = gauge("doubt_records", "Records in doubt that wait or are in the air.").WithLabelValues()
 	m.heartbeat = gauge("heartbeat_timestamp_seconds", "Commit time of the newest heartbeat before which everything of the flow and lane is delivered.", "flow", "lane")
+	m.held = gauge("held", "1 for a flow that is held until a person releases it.", "flow")
+	m.withheld = counter("held_back_total", "Mutations that were held back, in whole or in part.", "flow")
 	m.halts = gauge("halted", "1 for a flow that is halted, by the halt's code.", "flow", "code")
 	if r == nil {
 		return m, nil

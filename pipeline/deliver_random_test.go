@@ -14,6 +14,7 @@ import (
 	"chartwire/pipeline"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
+	"chartwire/pipeline/holds"
 	"chartwire/sinks"
 	"chartwire/sinks/sinktest"
 )
@@ -150,7 +151,9 @@ func testRandom(t *testing.T, e *deliverEnv, seed uint64, rounds int) {
 			h.some(r.IntN(12))
 			time.Sleep(time.Duration(r.IntN(150)) * time.Millisecond)
 		}
-		switch r.IntN(5) {
+		switch r.IntN(6) {
+		case 5:
+			e.askFor([]string{holds.Hold, holds.Release}[r.IntN(2)])
 		case 0:
 			holder.kill()
 			holder = e.start(change)
@@ -171,6 +174,7 @@ func testRandom(t *testing.T, e *deliverEnv, seed uint64, rounds int) {
 		}
 	}
 	moody.calmDown()
+	e.released(60*time.Second, e.askFor(holds.Release))
 	e.settle(60 * time.Second)
 	e.linkedSoon(60 * time.Second)
 	e.equal()

@@ -54,6 +54,12 @@ func (t *term) startReading(ctx context.Context, wg *sync.WaitGroup, flow string
 	}
 }
 
+// tail are the options of a client that reads a topic of one partition from an
+// offset on.
+func tail(topic string, from int64) []kgo.Opt {
+	return []kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(from)}})}
+}
+
 // read brings the records of one flow and lane, until ctx ends or the flow is
 // halted.
 func (t *term) read(ctx context.Context, lane sinks.Lane, parts []*partition) error {
@@ -169,6 +175,24 @@ func (t *term) arrive(batch []fetched) error {
 // admit queues a mutation, unless the destination holds all of it already.
 func (t *term) admit(f fetched, ref lanes.Ref) error {
 	m := f.mutation
+	base, err := t.store.Get(m.Record.ID())
+	if err != nil {
+		return err
+	}
+	if fl := t.flows[f.p.flow]; fl.Held {
+		var left bool
+		if m, left = withheld(m, f.p.lane, base); m != f.mutation {
+			fl.Back++
+			t.metrics.withheld.WithLabelValues(f.p.flow).Inc()
+			fl.dirty = fl.dirty || time.Since(fl.written) > 10*time.Second
+		}
+		if left {
+			t.pass(ref)
+			return nil
+		}
+	} else if too, err := t.massChange(&f, base); too || err != nil {
+		return err
+	}
 	a := lanes.Arrival{Mutation: m, Ref: ref, Lane: f.p.lane}
 	rec := t.queue.Record(m.Record)
 	if f.offset < f.p.doubtful {
@@ -188,10 +212,6 @@ func (t *term) admit(f fetched, ref lanes.Ref) error {
 		a.RestDue = deadline(m.Commit, a.Rest)
 		t.queue.Add(a)
 		return nil
-	}
-	base, err := t.store.Get(m.Record.ID())
-	if err != nil {
-		return err
 	}
 	p := makePlan(newView([]*lanes.Part{lanes.Whole(m)}), base, f.p.lane, false)
 	if p.write == nil {
@@ -240,6 +260,10 @@ func (t *term) pass(ref lanes.Ref) {
 	}
 	t.marked = true
 	for len(p.beats) > 0 && p.beats[0].offset < mark {
+		if t.flows[p.flow].Held && p.lane != sinks.Safety { // not all before it is delivered
+			p.beats = p.beats[1:]
+			continue
+		}
 		t.counts.beat(p.flow, p.lane, p.beats[0].commit)
 		t.metrics.heartbeat.WithLabelValues(p.flow, p.lane.String()).Set(float64(p.beats[0].commit.UnixMilli()) / 1000)
 		p.beats = p.beats[1:]

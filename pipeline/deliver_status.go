@@ -22,6 +22,8 @@ type DeliverStatus struct {
 	Halts      map[string]string               `json:"halts,omitempty"` // by flow
 	Halt       string                          `json:"halt,omitempty"`  // why all of it stopped
 	HaltCode   string                          `json:"halt_code,omitempty"`
+	// Held are the flows that wait for a person, but for safety and rules.
+	Held map[string]DeliverHold `json:"held,omitempty"`
 	// Retry is when the sink is asked again whether what halted has passed.
 	Retry time.Time `json:"retry,omitzero"`
 }
@@ -143,7 +145,7 @@ func (t *term) report(now time.Time) {
 	}
 	t.counts.reported = now
 	s := &DeliverStatus{Sink: t.o.Sink.Name(), Holding: true, Lanes: map[sinks.Lane]DeliverLane{},
-		Beats: map[string]map[string]time.Time{}, Halts: map[string]string{}}
+		Beats: map[string]map[string]time.Time{}, Halts: map[string]string{}, Held: map[string]DeliverHold{}}
 	if !t.clean {
 		s.DoubtUntil = t.doubt
 	}
@@ -170,6 +172,7 @@ func (t *term) report(now time.Time) {
 		s.Halts[flow] = h.Error()
 	}
 	s.Retry = t.ask.next
+	t.reportHolds(s)
 	t.status.Store(s)
 }
 

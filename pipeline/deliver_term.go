@@ -9,6 +9,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline/broker"
+	"chartwire/pipeline/holds"
 	"chartwire/pipeline/lanes"
 	"chartwire/pipeline/lease"
 	"chartwire/pipeline/shadow"
@@ -47,12 +48,17 @@ type term struct {
 	saving    *commit // in the air
 	last      time.Time
 
-	links  linker
-	halts  map[string]*flowHalt // by flow
-	asked  chan error           // how Open ended, when a halt may be over
-	ask    asking
-	begin  func(flow string) // begins to read a flow
-	counts counts
+	links linker
+	halts map[string]*flowHalt // by flow
+	asked chan error           // how Open ended, when a halt may be over
+	ask   asking
+	begin func(flow string) // begins to read a flow
+
+	flows    map[string]*flowState
+	requests chan holds.Request // of people, about flows
+	board    *holds.Board       // at the start of the term
+	acts     []*kgo.Record      // for the audit
+	counts   counts
 }
 
 // partition is one partition of a topic of mutations.
@@ -106,7 +112,7 @@ func (d *Deliver) newTerm(ctx context.Context, p *lease.Producer, store *shadow.
 	// The old holder's last call started before its lease was over, which was
 	// before we took it.
 	t.doubt = taken.Add(d.o.CallTimeout + doubtMargin)
-	if err := t.place(ctx, progress); err != nil {
+	if err := errors.Join(t.place(ctx, progress), t.loadHolds(ctx)); err != nil {
 		return nil, err
 	}
 	t.commit(false)
@@ -135,7 +141,7 @@ func (t *term) place(ctx context.Context, progress shadow.Progress) error {
 		for number, end := range ends[topic] {
 			p := &partition{index: len(t.partitions), topic: topic, number: number, flow: flows[topic], lane: by[topic], from: -1}
 			if from, ok := progress.Offsets[topic][number]; ok {
-				p.from = from
+				p.from, p.seen = from, from
 			}
 			if p.from > end {
 				return cdc.Haltf("deliver-offset-lost", "topic %s/%d ends at offset %d, and mutations before %d are done: "+
@@ -172,6 +178,17 @@ func (t *term) run(ctx context.Context) error {
 	for _, flow := range t.o.Flows {
 		t.begin(flow)
 	}
+	for _, r := range t.board.Requests {
+		t.requested(r)
+	}
+	wg.Go(func() {
+		if err := t.listen(reading); err != nil && reading.Err() == nil {
+			select {
+			case t.failures <- err:
+			case <-reading.Done():
+			}
+		}
+	})
 	t.log.Info("delivering", "partitions", len(t.partitions), "in_doubt", !t.clean)
 	err := t.loop(ctx, work, &wg)
 	quiet()
@@ -198,6 +215,7 @@ func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
 		}
 		t.report(now)
 		t.mayAsk(now, work, wg)
+		t.turnFlows(now)
 		if err := t.allHalted(); err != nil {
 			return err
 		}
@@ -228,6 +246,8 @@ func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
 		case err = <-t.committed:
 			err = t.landed(err)
 		case err = <-t.failures:
+		case r := <-t.requests:
+			t.requested(r)
 		case err = <-t.asked:
 			t.answeredHalt(err, time.Now())
 			err = nil

@@ -63,6 +63,9 @@ func (t Topics) Lease(stage, name string) string { return t.join("lease", stage,
 // Retry is the topic that asks a flow's Map for records again.
 func (t Topics) Retry(flow string) string { return t.join("retry", flow) }
 
+// Holds is the topic of flows that are held, and of what people ask about them.
+func (t Topics) Holds() string { return t.join("holds") }
+
 // Schemas is the topic of the embedded registry.
 func (t Topics) Schemas() string { return t.join("schemas") }
 

@@ -77,7 +77,7 @@ sinks:
       default: {url: "%[9]s/page"}
       critical-results: {url: "%[9]s/critical"}
 flows:
-  patients: {maps: [om-aggregation/contacts]}
+  patients: {maps: [om-aggregation/contacts], hold: {share: 90%%, records: 5000}}   # its traffic is denser than life
   labs: {maps: [labs/lab_results]}
 %[10]s`, c.Installation, c.Data, c.Kafka, c.Registry, c.Address, c.Source, c.HubSpot, c.HubSpotMore, c.Pages, c.Sections, Database, Reader)
 }

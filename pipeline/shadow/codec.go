@@ -93,6 +93,9 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+// there is Entry.There of an encoding: its first bytes say it.
+func there(b []byte) bool { return len(b) > 2 && b[1]&flagArchived == 0 && b[2] != 0 }
+
 var errShort = errors.New("decoding a shadow entry: it ends early")
 
 // Decode is the inverse of Append.

@@ -196,6 +196,26 @@ func (s *Store) read(id string) (*Entry, error) {
 
 func recordKey(id string) []byte { return append([]byte("r "), id...) }
 
+// Count counts the records that the destination holds and whose ids begin with
+// the prefix, up to so many. What is not committed does not count.
+func (s *Store) Count(prefix string, most int) (n int, err error) {
+	lower := recordKey(prefix)
+	upper := append(recordKey(prefix), 0xff)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return 0, fmt.Errorf("counting in the shadow: %w", err)
+	}
+	for ok := it.First(); ok && n < most; ok = it.Next() {
+		if there(it.Value()) {
+			n++
+		}
+	}
+	if err := it.Close(); err != nil {
+		return 0, fmt.Errorf("counting in the shadow: %w", err)
+	}
+	return n, nil
+}
+
 // Put sets what is known of a record. The store has the entry from now on.
 func (s *Store) Put(id string, e *Entry) { s.dirty[id] = e }
 

@@ -247,8 +247,13 @@ func (b *builder) deliver(name string) (*stage, error) {
 	if len(flows) == 0 {
 		return nil, fmt.Errorf("no flow writes to it: take it out of the configuration")
 	}
+	limits := map[string]pipeline.HoldLimit{}
+	for _, flow := range flows {
+		h := b.cfg.Flows[flow].Hold
+		limits[flow] = pipeline.HoldLimit{Off: h.Off, Records: h.Records, Share: float64(h.Share), AtLeast: h.AtLeast, Within: h.Within}
+	}
 	d, err := pipeline.NewDeliver(pipeline.DeliverOptions{
-		Sink: sink, Flows: flows, Connection: b.kafka, Topics: b.topics,
+		Sink: sink, Flows: flows, Hold: limits, Connection: b.kafka, Topics: b.topics,
 		Dir: filepath.Join(b.cfg.Data, "deliver", name), Fingerprint: b.cfg.Fingerprint(),
 		Log: b.log, Metrics: b.metrics,
 	})

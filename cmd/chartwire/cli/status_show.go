@@ -11,6 +11,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline"
+	"chartwire/pipeline/holds"
 	"chartwire/sinks"
 	"chartwire/sinks/hubspot"
 )
@@ -93,6 +94,11 @@ func (r *answer) deliver(w io.Writer, now time.Time) error {
 		fmt.Fprintf(w, "  flow %s is halted: %s\n", flow, s.Halts[flow])
 	}
 	again(w, now, s.Retry)
+	for _, flow := range keys(s.Held) {
+		h := s.Held[flow]
+		fmt.Fprintf(w, "  flow %s is held by %s since %s: %s\n  to do     chartwire explain %s; %d mutations wait for chartwire flow release %s\n",
+			flow, h.Who, h.Since.Local().Format(time.DateTime), h.Why, holds.HaltHeld, h.Back, flow)
+	}
 	for _, flow := range keys(s.Beats) {
 		fmt.Fprintf(w, "  flow      %s: everything committed up to %s ago is delivered (safety lane)\n", flow, ago(now, s.Beats[flow][sinks.Safety.String()]))
 	}

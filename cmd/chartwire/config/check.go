@@ -140,6 +140,20 @@ func (c *Config) checkFlow(d *decoder, name string) {
 	if f.Quiet < time.Second && d.said(at+".quiet") && !d.failed(at+".quiet") {
 		d.bad(at+".quiet", "must be at least 1s; left out, it is 1h")
 	}
+	for _, need := range []struct {
+		key     string
+		ok      bool
+		example string
+	}{
+		{"records", f.Hold.Records > 0, "at least 1; left out, it is 500"},
+		{"share", f.Hold.Share > 0, "more than 0%; left out, it is 1%"},
+		{"at_least", f.Hold.AtLeast > 0, "at least 1; left out, it is 50"},
+		{"within", f.Hold.Within >= time.Second, "at least 1s; left out, it is 10m"},
+	} {
+		if key := at + ".hold." + need.key; d.said(key) && !need.ok && !d.failed(key) {
+			d.bad(key, "must be %s", need.example)
+		}
+	}
 }
 
 // checkKinds refuses two sources of one kind whose records would have the same

@@ -155,6 +155,26 @@ type Flow struct {
 	// Quiet is how long the refill of a table after a gap must have been
 	// complete before the rows that did not come again count as deleted.
 	Quiet time.Duration `yaml:"quiet"`
+	// Hold says what is too much to archive or clear without a person.
+	Hold Hold `yaml:"hold"`
+}
+
+// Hold is from when on a flow's taking away is a mass change: `off`, or limits.
+// What is left out has its default.
+type Hold struct {
+	Off     bool          `yaml:"-"`
+	Records int           `yaml:"records"`
+	Share   Percent       `yaml:"share"`
+	AtLeast int           `yaml:"at_least"`
+	Within  time.Duration `yaml:"within"`
+}
+
+func (h *Hold) fromWord(s string) error {
+	if s != "off" {
+		return fmt.Errorf("%q: say `off`, or a section with share, records, at_least and within", s)
+	}
+	h.Off = true
+	return nil
 }
 
 // HTTP is where metrics, health and status are served.

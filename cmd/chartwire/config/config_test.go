@@ -34,7 +34,7 @@ sinks:
       default: {url: "https://pager.example/chartwire", second: lead, after: 5m}
       lead: {url: "https://pager.example/lead"}
 flows:
-  patients: {maps: [om-aggregation/contacts], quiet: 90m}
+  patients: {maps: [om-aggregation/contacts], quiet: 90m, hold: {share: 2%, within: 1h}}
 `
 
 func env(name string) (string, bool) {
@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 	om := c.Sources["om"]
 	if om.Password.Reveal() != "o" || om.Zone.String() != "America/New_York" || c.Kafka.Replay != 30*24*time.Hour ||
 		c.Sinks.HubSpot.Share != 0.6 || c.Sinks.Notify.Routes["default"].After != 5*time.Minute || c.Kafka.Brokers[1] != "k2:9093" ||
-		c.Flows["patients"].Quiet != 90*time.Minute {
+		c.Flows["patients"].Quiet != 90*time.Minute || c.Flows["patients"].Hold != (Hold{Share: .02, Within: time.Hour}) {
 		t.Fatalf("got %+v", c)
 	}
 	if c.Kafka.Embedded || c.Registry.Embedded || c.Registry.URL != "https://registry.example" {
@@ -98,7 +98,10 @@ func TestProblems(t *testing.T) {
 	f("SCRAM-SHA-512", "SCRAM", "c.yaml:6: kafka.sasl.mechanism: must be")
 	f("90m", "0s", "c.yaml:26: flows.patients.quiet: must be at least 1s")
 	f("90m", "90", `c.yaml:26: flows.patients.quiet: "90" is not a length of time`)
-	f("  patients: {maps: [om-aggregation/contacts], quiet: 90m}\n", "  patients: {maps: []}\n", "c.yaml:26: flows.patients.maps: name at least one map")
+	f("2%", "0%", "c.yaml:26: flows.patients.hold.share: must be more than 0%")
+	f("within: 1h", "within: 0s, records: 0", "c.yaml:26: flows.patients.hold.within: must be at least 1s", "c.yaml:26: flows.patients.hold.records: must be at least 1")
+	f("{share: 2%, within: 1h}", "never", "c.yaml:26: flows.patients.hold: \"never\": say `off`")
+	f("  patients: {maps: [om-aggregation/contacts], quiet: 90m, hold: {share: 2%, within: 1h}}\n", "  patients: {maps: []}\n", "c.yaml:26: flows.patients.maps: name at least one map")
 	f("installation: clinic-a", "installation: clinic-a\nsite_key: ${SHORT}", "c.yaml:2: site_key: has fewer than 16 characters")
 	f("installation: clinic-a", "installation: Clinic A", "c.yaml:1: installation: must be a short name")
 	f("sinks:\n", "sinks:\n  hubspot: {}\n", "sinks.hubspot: stands here a second time", "sinks.hubspot.token: is missing", "sinks.hubspot.portal: is missing")
