@@ -157,6 +157,7 @@ func (r *exampleRun) runJoined() {
 	}
 	e := r.m.Evaluator()
 	in := &Entity{Key: key, Rows: before.find(r.m), Reason: ReasonChange, Touched: touched(e, before, now)}
+	held := make([]Truth, len(r.m.Rules)) // the latches
 	if len(before) > 0 {
 		out, err := e.EvalEntity(in)
 		if err != nil {
@@ -165,6 +166,9 @@ func (r *exampleRun) runJoined() {
 		}
 		if out.Presence == Present {
 			in.Was = &Was{Record: out.Record}
+		}
+		for i := range out.Verdicts {
+			held[i] = out.Verdicts[i].Now
 		}
 	}
 	in.Rows = now.find(r.m)
@@ -175,6 +179,9 @@ func (r *exampleRun) runJoined() {
 	if err != nil {
 		r.fail(r.ex.place, "%v", err)
 		return
+	}
+	for i := range out.Verdicts {
+		out.Verdicts[i].Before = held[i]
 	}
 	r.judge(out)
 	r.old(out)

@@ -198,3 +198,40 @@ func TestJoinedExamples(t *testing.T) {
     gives: { key: "1", name: null, note: null, amount: 1, active: false, seen: null, lifecyclestage: null, links: { contact: "9", parts: null } }
 `)
 }
+
+// TestJoinedExampleFails holds what is said of an example that does not hold.
+func TestJoinedExampleFails(t *testing.T) {
+	const example = `  - name: x
+    before: { orders: [ { id: 1, type: order, status: paid, customer: 9 } ], order_meta: [ { order_id: 1, meta_key: _paid, meta_value: "2026-01-01 00:00:00" } ] }
+    rows:
+      orders: [ { id: 1, type: order, status: paid, customer: 9, email: null, total: 1 } ]
+      order_meta: [ { order_id: 1, meta_key: _paid, meta_value: "2026-01-01 00:00:00" } ]
+    gives: { key: "1", name: null, note: null, amount: 1, active: false, seen: "2026-01-01T00:00:00Z", lifecyclestage: null, links: { contact: "9", parts: null } }
+    fires: nothing
+    flags: []
+`
+	examples(t, true, orders, example)
+	f := func(old, new, want string) {
+		t.Helper()
+		p := compileShop(t, true, orders+replace(t, example, old, new))
+		for _, problem := range mapping.RunExamples(p) {
+			if strings.Contains(problem.Text, want) {
+				return
+			}
+		}
+		t.Errorf("%s: want %s, got %v", new, want, mapping.RunExamples(p))
+	}
+	f(`contact: "9"`, `contact: "8"`, `the link contact goes to ["9"], and not ["8"]`)
+	f(`contact: "9", `, ``, `the link contact goes to ["9"], and the example does not have it`)
+	f(`parts: null`, `parts: ["5"]`, `the link parts goes to [], and not ["5"]`)
+	f(`parts: null`, `parts: null, part: null`, `the link part is not known`)
+	f(`amount: 1,`, `amount: 2,`, "amount is `1`, and not `2`")
+	f(`fires: nothing`, `fires: { paid: { notify.pages: { key: a, title: b } } }`, "the rule paid does not fire")
+	f(`flags: []`, `flags: meta`, `flagged are [], and not ["meta"]`)
+	f(`flags: []`, `old: "2"`, "the entity leaves no record")
+	f(`      order_meta: [ {`, `      order_mta: [ {`, "did you mean `order_meta`?")
+	f(`email: null, total: 1`, `mail: null, total: 1`, "has no column `mail`; did you mean `email`?")
+	f(`email: null, total: 1`, `email: null, total: one`, "not a number")
+	f(`{ id: 1, type: order, status: paid, customer: 9, email`, `{ type: order, status: paid, customer: 9, email`, "the row has no `id`, which is its key")
+	f(`before: { orders: [ { id: 1, type: order, status: paid, customer: 9 } ], `, `before: { `, "the rule paid fires, and should not")
+}
