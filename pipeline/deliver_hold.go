@@ -55,6 +55,10 @@ type flowState struct {
 	pruned time.Time
 	kinds  map[string]bool // the kinds of those records: beginnings of their ids
 	there  int             // so many records of them are there, as last counted
+	// newest are, during a release, the newest words on what was taken away.
+	newest words
+	// taking is the offset of the newest request that is known.
+	taking int64
 	// next is carried out when nothing of the flow is in the air any more.
 	next *holds.Request
 	// doubt says that writes may have been carried out whose answers we do not
@@ -70,7 +74,7 @@ type taken struct {
 	archived bool
 }
 
-var takenSeed = maphash.MakeSeed()
+var sumSeed = maphash.MakeSeed()
 
 // loadHolds reads which flows are held, and what people asked since.
 func (t *term) loadHolds(ctx context.Context) error {
@@ -78,7 +82,7 @@ func (t *term) loadHolds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.flows, t.requests, t.board = map[string]*flowState{}, make(chan holds.Request), board
+	t.flows, t.requests, t.sifted, t.board = map[string]*flowState{}, make(chan holds.Request), make(chan sifted), board
 	for _, flow := range t.o.Flows {
 		s, ok := board.State(t.o.Sink.Name(), flow)
 		if !ok {
@@ -86,7 +90,7 @@ func (t *term) loadHolds(ctx context.Context) error {
 		}
 		limit := t.o.Hold[flow]
 		limit.setDefaults()
-		fl := &flowState{State: s, limit: limit, dirty: !ok, taken: map[uint64]taken{}, kinds: map[string]bool{}}
+		fl := &flowState{State: s, taking: s.Asked, limit: limit, dirty: !ok, taken: map[uint64]taken{}, kinds: map[string]bool{}}
 		if s.Held && !t.clean && !s.Doubt {
 			fl.Doubt, fl.dirty = true, true
 		}
@@ -133,18 +137,6 @@ func (t *term) listen(ctx context.Context) error {
 	return nil
 }
 
-// requested takes a person's request in.
-func (t *term) requested(r holds.Request) {
-	fl := t.flows[r.Flow]
-	if fl == nil || r.Offset <= fl.Asked {
-		return
-	}
-	fl.Asked, fl.dirty = r.Offset, true
-	if held := fl.Held || fl.next != nil && fl.next.Act == holds.Hold; held != (r.Act == holds.Hold) {
-		t.turn(fl, r)
-	}
-}
-
 // turn stops reading the flow, to begin again otherwise.
 func (t *term) turn(fl *flowState, r holds.Request) {
 	fl.next = &r
@@ -181,7 +173,7 @@ func (t *term) turnFlows(now time.Time) {
 }
 
 func (t *term) holdFlow(fl *flowState, r holds.Request, now time.Time) {
-	fl.From, fl.Until = holds.Offsets{}, nil
+	fl.From, fl.Until, fl.newest = holds.Offsets{}, nil, nil
 	t.stopReading(fl.Flow) // what came back meanwhile
 	fl.Held, fl.Since, fl.Why, fl.Who, fl.Back, fl.Doubt = true, now.UTC(), r.Reason, r.Who, 0, fl.doubt
 	for _, p := range t.partitions {
@@ -190,7 +182,7 @@ func (t *term) holdFlow(fl *flowState, r holds.Request, now time.Time) {
 			fl.Doubt = fl.Doubt || p.doubtful > max(p.mark(), 0)
 		}
 	}
-	fl.dirty, fl.taken = true, map[uint64]taken{}
+	fl.dirty, fl.taken, fl.Asked = true, map[uint64]taken{}, max(fl.Asked, r.Offset)
 	t.metrics.held.WithLabelValues(fl.Flow).Set(1)
 	t.log.Error("flow held: a person must release it; its safety properties and rules go on", "flow", fl.Flow, "why", fl.Why, "who", fl.Who,
 		"explain", "chartwire explain "+holds.HaltHeld, "release", "chartwire flow release "+fl.Flow)
@@ -207,7 +199,7 @@ func (t *term) releaseFlow(fl *flowState, r holds.Request, now time.Time) {
 			fl.Until.Put(p.topic, p.number, p.seen)
 		}
 	}
-	fl.dirty, fl.taken = true, map[uint64]taken{}
+	fl.dirty, fl.taken, fl.Asked = true, map[uint64]taken{}, max(fl.Asked, r.Offset)
 	t.metrics.held.WithLabelValues(fl.Flow).Set(0)
 	t.log.Info("flow released", "flow", fl.Flow, "held_back", fl.Back, "why", fl.Why, "who", fl.Who)
 	t.readAgain(fl.Flow, func(p *partition) int64 {
@@ -303,7 +295,7 @@ func (t *term) massChange(f *fetched, base *shadow.Entry) (bool, error) {
 			}
 		}
 	}
-	fl.taken[maphash.String(takenSeed, m.Record.ID())] = taken{now, m.Existence == sinks.Archived}
+	fl.taken[maphash.String(sumSeed, m.Record.ID())] = taken{now, m.Existence == sinks.Archived}
 	fl.kinds[m.Record.Object+"/"+m.Record.Property+"/"] = true
 	why, err := t.tooMuch(fl)
 	if err != nil || why == "" {
@@ -312,7 +304,7 @@ func (t *term) massChange(f *fetched, base *shadow.Entry) (bool, error) {
 	entry := audit.New("hold", "flow "+fl.Flow, why)
 	entry.Who = "chartwire"
 	t.acts = append(t.acts, entry.Record(t.o.Topics))
-	t.turn(fl, holds.Request{Act: holds.Hold, Reason: why, Who: entry.Who})
+	t.turn(fl, holds.Request{Act: holds.Hold, Reason: why, Who: entry.Who, Offset: -1})
 	return true, nil
 }
 
@@ -350,7 +342,7 @@ func (t *term) tooMuch(fl *flowState) (string, error) {
 func (t *term) saveHolds(now time.Time) {
 	for _, fl := range t.flows {
 		if fl.Until != nil && t.passed(fl) {
-			fl.Until, fl.dirty = nil, true
+			fl.Until, fl.newest, fl.dirty = nil, nil, true
 		}
 		if fl.dirty {
 			fl.dirty, fl.written = false, now
@@ -399,11 +391,9 @@ func (t *term) reportHolds(s *DeliverStatus) {
 	}
 }
 
-var errHold = errors.New("deliver: a negative limit of what a flow may take away")
-
 func (l *HoldLimit) check() error {
 	if l.Records < 0 || l.Share < 0 || l.AtLeast < 0 || l.Within < 0 {
-		return errHold
+		return errors.New("deliver: a negative limit of what a flow may take away")
 	}
 	return nil
 }

@@ -179,9 +179,15 @@ func (t *term) admit(f fetched, ref lanes.Ref) error {
 	if err != nil {
 		return err
 	}
-	if fl := t.flows[f.p.flow]; fl.Held {
+	fl := t.flows[f.p.flow]
+	if m = fl.released(&f); m == nil {
+		t.countSuppressed(f.p.lane)
+		t.pass(ref)
+		return nil
+	}
+	if fl.Held {
 		var left bool
-		if m, left = withheld(m, f.p.lane, base); m != f.mutation {
+		if m, left = withheld(f.mutation, f.p.lane, base); m != f.mutation {
 			fl.Back++
 			t.metrics.withheld.WithLabelValues(f.p.flow).Inc()
 			fl.dirty = fl.dirty || time.Since(fl.written) > 10*time.Second

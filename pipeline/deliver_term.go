@@ -56,8 +56,10 @@ type term struct {
 
 	flows    map[string]*flowState
 	requests chan holds.Request // of people, about flows
-	board    *holds.Board       // at the start of the term
-	acts     []*kgo.Record      // for the audit
+	sifted   chan sifted
+	aside    func(func(context.Context)) // runs something beside the loop
+	board    *holds.Board                // at the start of the term
+	acts     []*kgo.Record               // for the audit
 	counts   counts
 }
 
@@ -175,12 +177,8 @@ func (t *term) run(ctx context.Context) error {
 		t.arrivals[lane] = make(chan []fetched)
 	}
 	t.begin = func(flow string) { t.startReading(reading, &wg, flow) }
-	for _, flow := range t.o.Flows {
-		t.begin(flow)
-	}
-	for _, r := range t.board.Requests {
-		t.requested(r)
-	}
+	t.aside = func(f func(context.Context)) { wg.Go(func() { f(reading) }) }
+	t.startFlows()
 	wg.Go(func() {
 		if err := t.listen(reading); err != nil && reading.Err() == nil {
 			select {
@@ -248,6 +246,8 @@ func (t *term) loop(ctx, work context.Context, wg *sync.WaitGroup) error {
 		case err = <-t.failures:
 		case r := <-t.requests:
 			t.requested(r)
+		case s := <-t.sifted:
+			err = t.siftedThrough(s)
 		case err = <-t.asked:
 			t.answeredHalt(err, time.Now())
 			err = nil
