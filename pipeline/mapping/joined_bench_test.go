@@ -77,6 +77,36 @@ func BenchmarkEntity(b *testing.B) {
 	b.ReportMetric(44*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
 
+// BenchmarkLargeEntity evaluates an order of 2,000 items with eight rows of
+// meta each: what it costs for a row is what it costs in a small one.
+func BenchmarkLargeEntity(b *testing.B) {
+	p, err := mapping.Compile([]mapping.File{{Name: "m.yaml", Text: []byte(modelledOrders)}}, shop(b, true))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := p.Maps[0]
+	const items = 2000
+	d := database{"orders": {71: {"id": "71", "type": "order", "status": "paid"}}, "items": {}, "item_meta": {}}
+	for i := range items {
+		id := strconv.Itoa(i)
+		d["items"][i] = cells{"item_id": id, "order_id": "71", "type": "line", "name": "Tea"}
+		for k := range 8 {
+			d["item_meta"][i*8+k] = cells{"meta_id": strconv.Itoa(i*8 + k), "item_id": id, "meta_key": fmt.Sprint("_key", k), "meta_value": "some value"}
+		}
+		d["item_meta"][i*8]["meta_key"], d["item_meta"][i*8]["meta_value"] = "_qty", "2"
+	}
+	rows := newIndexed(b, m, d)
+	e := m.Evaluator()
+	in := &mapping.Entity{Key: "71", Rows: rows.find, Reason: mapping.ReasonChange, Commit: commit}
+	b.ReportAllocs()
+	for b.Loop() {
+		if out, err := e.EvalEntity(in); err != nil || out.Presence != mapping.Present {
+			b.Fatal(err, out.Presence)
+		}
+	}
+	b.ReportMetric(items*9*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
 // BenchmarkTouches asks whether a change of a row of meta that no map reads
 // concerns the map: what most changes of a shop are.
 func BenchmarkTouches(b *testing.B) {
