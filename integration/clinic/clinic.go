@@ -34,15 +34,22 @@ func DDL(mariadb bool) (string, error) {
 		}
 		b.Write(text)
 	}
+	fmt.Fprintf(&b, " %s grant select on %s.* to %s@'%%';\n", ReaderDDL(mariadb), Database, Reader)
+	return b.String(), nil
+}
+
+// ReaderDDL makes the user that Chartwire reads as, with what it needs to follow
+// the log; what it may read is granted by database.
+func ReaderDDL(mariadb bool) string {
 	monitor := ""
 	if mariadb {
 		monitor = ", binlog monitor"
 	}
-	fmt.Fprintf(&b, " create user %[1]s@'%%' identified by '%[2]s';\n"+
-		"grant replication slave, replication client%[3]s on *.* to %[1]s@'%%'; grant select on %[4]s.* to %[1]s@'%%';\n",
-		Reader, ReaderPassword, monitor, Database)
-	return b.String(), nil
+	return fmt.Sprintf("create user %[1]s@'%%' identified by '%[2]s'; grant replication slave, replication client%[3]s on *.* to %[1]s@'%%';", Reader, ReaderPassword, monitor)
 }
+
+// LabsFlow is the flow of the laboratory's results.
+const LabsFlow = "  labs: {maps: [labs/lab_results]}\n"
 
 // Config is a configuration of the clinic. Secrets come from the environment:
 // OM_PASSWORD, HUBSPOT_TOKEN, NOTIFY_KEY.
@@ -53,6 +60,8 @@ type Config struct {
 	Registry     string
 	Address      string // of the database
 	Source       string // more of each source, such as ", snapshot: {…}"
+	Sources      string // further sources, a line each
+	Flows        string // instead of the clinic's own two, a line each
 	HubSpot      string // its URL
 	HubSpotMore  string // more of it, such as ", timeout: 8s"
 	Pages        string // the URL under which pages are received
@@ -61,6 +70,10 @@ type Config struct {
 
 // String is the configuration as a user would write it.
 func (c Config) String() string {
+	flows := c.Flows
+	if flows == "" {
+		flows = "  patients: {maps: [om-aggregation/contacts], hold: {share: 90%, records: 5000}}   # its traffic is denser than life\n" + LabsFlow
+	}
 	return fmt.Sprintf(`installation: %[1]s
 data: %[2]s
 kafka: %[3]s
@@ -68,7 +81,7 @@ registry: %[4]s
 sources:
   om: {kind: om-aggregation, address: "%[5]s", database: %[11]s, user: %[12]s, password: "${OM_PASSWORD}", zone: America/New_York%[6]s}
   labs: {kind: labs, address: "%[5]s", database: %[11]s, user: %[12]s, password: "${OM_PASSWORD}", zone: America/New_York%[6]s}
-sinks:
+%[13]ssinks:
   hubspot: {url: "%[7]s", token: "${HUBSPOT_TOKEN}", portal: 24117000, share: 90%%%[8]s}
   notify:
     key: ${NOTIFY_KEY}
@@ -77,9 +90,7 @@ sinks:
       default: {url: "%[9]s/page"}
       critical-results: {url: "%[9]s/critical"}
 flows:
-  patients: {maps: [om-aggregation/contacts], hold: {share: 90%%, records: 5000}}   # its traffic is denser than life
-  labs: {maps: [labs/lab_results]}
-%[10]s`, c.Installation, c.Data, c.Kafka, c.Registry, c.Address, c.Source, c.HubSpot, c.HubSpotMore, c.Pages, c.Sections, Database, Reader)
+%[14]s%[10]s`, c.Installation, c.Data, c.Kafka, c.Registry, c.Address, c.Source, c.HubSpot, c.HubSpotMore, c.Pages, c.Sections, Database, Reader, c.Sources, flows)
 }
 
 // Serve serves a handler on a free loopback port until stop is called.

@@ -222,6 +222,9 @@ func (f Flavor) base(data string) []string {
 func (f Flavor) args(dir string, port int) []string {
 	id := serverIDs.Add(1)
 	args := append(f.base(filepath.Join(dir, "data")),
+		// Not in a shared folder: a server that starts removes what it takes for
+		// leftovers of temporary tables there, of others that run.
+		"--tmpdir="+dir,
 		"--socket="+filepath.Join(dir, "s.sock"), "--pid-file="+filepath.Join(dir, "pid"),
 		"--port="+strconv.Itoa(port), "--bind-address=127.0.0.1",
 		"--server-id="+strconv.Itoa(int(id)+os.Getpid()*16%1_000_000), "--log-bin=binlog",

@@ -9,19 +9,28 @@ import (
 	"chartwire/sinks/hubspot/hubspottest"
 )
 
+// Account is what is compared: the stand-in for HubSpot, once it is provisioned.
+type Account struct {
+	Sim    *hubspottest.Server
+	labels map[string]string // of pipelines and stages, by their ids; asked once
+}
+
 // Differences compares what HubSpot holds of the shop with what should be
 // there: expected by the final tables, and past by the log of changes. It names
 // records and properties, never values.
-func Differences(expected map[ID]*Record, past map[ID]*Past, sim *hubspottest.Server) ([]string, error) {
-	labels, err := stageLabels(sim)
-	if err != nil {
-		return nil, err
+func (a *Account) Differences(expected map[ID]*Record, past map[ID]*Past) ([]string, error) {
+	if a.labels == nil {
+		labels, err := stageLabels(a.Sim)
+		if err != nil {
+			return nil, err
+		}
+		a.labels = labels
 	}
 	h := &holding{byKey: map[ID]hubspottest.Record{}, byID: map[string]ID{}}
 	for _, key := range keys {
-		for _, r := range sim.Records(key.Object) {
+		for _, r := range a.Sim.Records(key.Object) {
 			value := r.Properties[key.Property]
-			if value == "" {
+			if value == "" || r.Archived {
 				continue
 			}
 			id := ID{key.Object, key.Property, value}
@@ -29,7 +38,7 @@ func Differences(expected map[ID]*Record, past map[ID]*Past, sim *hubspottest.Se
 				h.note(id, "is there twice")
 			}
 			for _, p := range []string{"pipeline", "dealstage"} {
-				if label, ok := labels[r.Properties[p]]; ok {
+				if label, ok := a.labels[r.Properties[p]]; ok {
 					r.Properties[p] = label
 				}
 			}
@@ -146,6 +155,9 @@ func stageLabels(sim *hubspottest.Server) (map[string]string, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("asking for the pipelines: %s", resp.Status)
+	}
 	var body struct {
 		Results []struct {
 			ID, Label string

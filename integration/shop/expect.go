@@ -154,8 +154,11 @@ func shape(form, s string) string {
 			}
 			return r
 		}, s)
-		if len(digits) == 10 {
+		switch {
+		case len(digits) == 10:
 			return "+1" + digits
+		case len(digits) == 11 && digits[0] == '1' || strings.HasPrefix(s, "+"):
+			return "+" + digits
 		}
 	}
 	return s

@@ -2,6 +2,7 @@ package shop
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -109,6 +110,17 @@ func Weave(list []Scenario, shoppers int, seed uint64) []Txn {
 		}
 	}
 	return out
+}
+
+// WeaveAll is Weave with the switch among the scenarios: the shop copies all its
+// orders from one place to the other before it switches, so those that were
+// recorded before the copy come before it.
+func WeaveAll(list []Scenario, shoppers int, seed uint64) []Txn {
+	n := slices.IndexFunc(list, func(s Scenario) bool { return s.Number == Switched })
+	if n < 0 {
+		return Weave(list, shoppers, seed)
+	}
+	return append(Weave(list[:n], shoppers, seed), Weave(list[n:], shoppers, seed)...)
 }
 
 // sequence finds what must come before what. starts has each scenario's first

@@ -28,8 +28,10 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 	ids("F1", 1, 32)
+	ids("F1", 75, 100)
 	ids("F1", 117, 126)
 	ids("R1", 9, 18)
+	ids("R1", 40, 57)
 	ids("R1", 66, 68)
 	for _, id := range want {
 		if _, ok := covered[id]; !ok {

@@ -24,7 +24,7 @@ func env(t testing.TB) ([]mapping.File, mapping.Env) {
 	}
 	e := mapping.Env{Objects: map[string]*hubspot.Schema{"hubspot": objects}, SiteKey: []byte(mapping.ExampleSiteKey)}
 	var files []mapping.File
-	for _, pack := range []string{"om-aggregation", "labs"} {
+	for _, pack := range []string{"om-aggregation", "labs", "woocommerce"} {
 		sql, err := maps.Files.ReadFile(pack + "/reference.sql")
 		if err != nil {
 			t.Fatal(err)

@@ -176,4 +176,22 @@ func TestTwoWriters(t *testing.T) {
 	}
 }
 
+// TestWritersOfOtherRecords: another key property, and a name that only guest()
+// gives, are other records.
+func TestWritersOfOtherRecords(t *testing.T) {
+	write := func(name, entity, key string) mapping.File {
+		return mapping.File{Name: name + ".yaml", Text: []byte("map: test/" + name + "\nsource: s\nentity: { root: people" + entity + " }\nrecord: hubspot.contacts\nkey: { " + key +
+			" }\nclass: 5m\non_delete: keep\non_leave: keep\nproperties: { firstname: { from: name } }\n")}
+	}
+	patients, accounts := write("patients", "", "open_medical_patient_id: text(id)"), write("accounts", "", "woocommerce_customer_id: text(id)")
+	guests := write("guests", ", group: guest(name)", "woocommerce_customer_id: guest(name)")
+	if _, err := mapping.Compile([]mapping.File{patients, accounts, guests}, world(t)); err != nil {
+		t.Error(err)
+	}
+	others := write("others", ", group: guest(name)", "woocommerce_customer_id: guest(name)")
+	if _, err := mapping.Compile([]mapping.File{patients, accounts, guests, others}, world(t)); err == nil || !containsText(err, "is written by the map test/guests too") {
+		t.Errorf("two maps name the same guests: %v", err)
+	}
+}
+
 func containsText(err error, want string) bool { return strings.Contains(err.Error(), want) }

@@ -3,28 +3,39 @@ package mapping
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
-// oneWriter notes properties that two maps write to the same kind of record.
-// Maps bound from one file to several sources write different records.
+// oneWriter notes properties that two maps write to the same records. Maps bound
+// from one file to several sources write different records, and so do maps whose
+// keys are different properties.
 func oneWriter(list []*Map, problems *Problems) {
-	first := map[string]*Map{}
+	writers := map[string][]*Map{}
 	for _, m := range list {
-		r := m.plan.record
-		for i, p := range m.plan.file.props {
+		r, f := m.plan.record, m.plan.file
+		for i, p := range f.props {
 			if i >= len(m.plan.props) {
 				break
 			}
-			id := r.sink + "." + r.object + "." + p.name.text
-			other := first[id]
-			if other == nil {
-				first[id] = m
-			} else if other.plan.file != m.plan.file && !exclude(other, m) {
-				*problems = append(*problems, Problem{m.plan.file.file, p.name.line, p.name.column, "the property " + p.name.text + " of " + r.sink + "." + r.object +
+			id := r.sink + "." + r.object + "." + f.keyName.text + "." + p.name.text
+			for _, other := range writers[id] {
+				if other.plan.file == f || exclude(other, m) || guestly(other) != guestly(m) {
+					continue
+				}
+				*problems = append(*problems, Problem{f.file, p.name.line, p.name.column, "the property " + p.name.text + " of " + r.sink + "." + r.object +
 					" is written by the map " + other.Name + " too, and nothing says which wins; let one of them write it"})
+				break
 			}
+			writers[id] = append(writers[id], m)
 		}
 	}
+}
+
+// guestly says whether a map's records are named by guest(): no other expression
+// gives such a name.
+func guestly(m *Map) bool {
+	k := m.plan.file.key
+	return k != nil && strings.HasPrefix(k.String(), "guest(")
 }
 
 // exclude says whether two maps are never at work at once: one while, the other

@@ -8,5 +8,5 @@ import "embed"
 
 // Files are the packs: <pack>/<map>.yaml and <pack>/reference.sql.
 //
-//go:embed om-aggregation labs
+//go:embed om-aggregation labs woocommerce
 var Files embed.FS

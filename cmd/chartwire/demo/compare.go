@@ -1,19 +1,26 @@
 package demo
 
 import (
+	"context"
 	"strings"
 
 	"chartwire/integration/clinic"
+	"chartwire/integration/shop"
 )
 
 // differences compares HubSpot's records with what the database says.
-func (d *demo) differences() ([]string, error) {
-	return clinic.Differences(d.pool, d.zone, d.sim, d.pager)
+func (d *demo) differences(ctx context.Context) ([]string, error) {
+	diff, err := clinic.Differences(d.pool, d.zone, d.sim, d.pager)
+	if err != nil {
+		return nil, err
+	}
+	more, err := d.shopDifferences(ctx)
+	return append(diff, more...), err
 }
 
 // compare says whether everything came out equal.
-func (d *demo) compare() error {
-	diff, err := d.differences()
+func (d *demo) compare(ctx context.Context) error {
+	diff, err := d.differences(ctx)
 	if err != nil {
 		return err
 	}
@@ -34,12 +41,12 @@ func (d *demo) summary(err error) {
 			creates++
 		}
 	}
-	result := "equal: every contact, ticket and page is what the tables say, none is there twice"
+	result := "equal: every contact, deal, product, link, ticket and page is what the tables say, none is there twice"
 	if err != nil {
 		result = err.Error()
 	}
-	d.say("\nAfter %s: %d contacts, %d tickets, %d pages, %.0f API calls.\n%s", d.since(), creates, len(d.sim.Records("tickets")),
-		len(d.pager.Pages()), d.board.last.calls, result)
+	d.say("\nAfter %s: %d contacts, %d deals, %d products, %d tickets, %d pages, %.0f API calls.\n%s", d.since(), creates, len(d.sim.Records("deals")),
+		len(d.sim.Records("products")), len(d.sim.Records("tickets")), len(d.pager.Pages()), d.board.last.calls, result)
 }
 
 // explore says what can be looked at while everything is left running.
@@ -57,6 +64,7 @@ Try, in another terminal:
   export %[5]s
   %[6]s status --address %[2]s
   %[6]s dlq list -c %[7]s
+  mariadb -h 127.0.0.1 -P %[9]d -u test -ptest-secret %[8]s -e "update wp_posts set post_status='wc-on-hold' where ID=46"
   mariadb -h 127.0.0.1 -P %[3]d -u test -ptest-secret %[4]s -e "update omaggregation set City='Athens' where PatNum=1"`,
-		d.simURL, addr, d.db.Port, clinic.Database, strings.Join(d.env, " "), d.Binary, d.config)
+		d.simURL, addr, d.db.Port, clinic.Database, strings.Join(d.env, " "), d.Binary, d.config, shop.Database, d.shop.db.Port)
 }

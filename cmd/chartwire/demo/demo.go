@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.play(ctx); err != nil {
 		return err
 	}
-	err = d.compare()
+	err = d.compare(ctx)
 	d.summary(err)
 	if o.Keep && ctx.Err() == nil {
 		d.explore()
@@ -90,12 +90,12 @@ func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Out, format+"\n",
 
 // play is what happens on the stage.
 func (d *demo) play(ctx context.Context) error {
-	d.say("\n1. %d patients are loaded: what was there before Chartwire came.", d.Patients)
+	d.say("\n1. %d patients, and a shop's products and customers, are loaded: what was there before Chartwire came.", d.Patients)
 	d.board = newBoard(d)
 	stop := d.board.show(ctx)
 	defer stop()
 	if err := d.until(ctx, 90*time.Second, "every patient is a contact", func() bool {
-		return len(d.sim.Records("contacts")) > d.Patients // and the probe
+		return d.patients() > d.Patients // and the probe
 	}); err != nil {
 		return err
 	}
@@ -105,9 +105,13 @@ func (d *demo) play(ctx context.Context) error {
 	if err := d.db.Exec("use " + clinic.Database + "; " + generate.Watch); err != nil {
 		return err
 	}
-	d.board.say("\n2. The tables change for %s, as on a busy day.", d.Live)
+	d.board.say("\n2. The tables change for %s, as on a busy day; a recorded shop is traded in, by many shoppers at once.", d.Live)
 	d.board.say("   MariaDB's binlog says in which second a commit was, no closer: latencies below are up to 1s too long.")
-	changes := d.change(ctx)
+	live := d.Live
+	if d.Break {
+		live += 45 * time.Second
+	}
+	changes, trade := d.change(ctx, live), d.trade(ctx, live)
 	if err := d.critical(ctx); err != nil {
 		return err
 	}
@@ -120,23 +124,23 @@ func (d *demo) play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.board.say("   %d statements were executed.", n)
+	traded, err := trade()
+	if err != nil {
+		return err
+	}
+	d.board.say("   %d statements were executed in the clinic, %d transactions in the shop.", n, traded)
 	d.board.say("\n4. The tables rest; what is on the way arrives.")
 	return d.settle(ctx)
 }
 
-// change executes traffic until Live has passed; the function it returns waits
+// change executes traffic until live has passed; the function it returns waits
 // for its end and counts the statements.
-func (d *demo) change(ctx context.Context) func() (int, error) {
+func (d *demo) change(ctx context.Context, live time.Duration) func() (int, error) {
 	type result struct {
 		n   int
 		err error
 	}
 	done := make(chan result, 1)
-	live := d.Live
-	if d.Break {
-		live += 45 * time.Second
-	}
 	go func() {
 		r := result{}
 		for end := time.Now().Add(live); time.Now().Before(end) && ctx.Err() == nil; {
@@ -182,7 +186,7 @@ func (d *demo) critical(ctx context.Context) error {
 func (d *demo) settle(ctx context.Context) error {
 	deadline := time.Now().Add(60 * time.Second)
 	for ctx.Err() == nil {
-		diff, err := d.differences()
+		diff, err := d.differences(ctx)
 		if err != nil {
 			return err
 		}

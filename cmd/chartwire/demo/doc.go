@@ -2,6 +2,6 @@
 // MariaDB, an embedded Kafka, a HubSpot that is as strict as the real one, and
 // the same binary that runs in production as child process.
 //
-// It ends by comparing what HubSpot holds with what the tables say, record by
+// Beside the clinic's patients a recorded shop is traded in. It ends by comparing what HubSpot holds with what the tables say, record by
 // record, worked out without the code that it checks.
 package demo

@@ -3,7 +3,10 @@ package demo
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"time"
 
+	"chartwire/integration/clinic"
 	"chartwire/integration/servers"
 	"chartwire/integration/shop"
 )
@@ -16,6 +19,7 @@ type store struct {
 	player *shop.Player
 	// shoppers is what there is to play.
 	shoppers []shop.Scenario
+	held     *shop.Account
 }
 
 // opened is the last scenario before the first shopper comes.
@@ -32,21 +36,58 @@ func (d *demo) setShop(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	ddl, list := shop.Split(all)
-	if err := s.shop.db.Exec("CREATE DATABASE " + shop.Database + " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"); err != nil {
+	if err := s.shop.db.Exec(clinic.ReaderDDL(true)); err != nil {
 		return err
 	}
-	if s.shop.pool, err = s.shop.db.Open(shop.Database); err != nil {
+	if s.shop.pool, err = s.shop.db.Open(""); err != nil {
 		return err
 	}
 	s.onStrike(func() { _ = s.shop.pool.Close() })
-	if s.shop.player, err = shop.NewPlayer(ctx, s.shop.pool); err != nil {
+	if s.shop.player, err = shop.Open(ctx, s.shop.pool, clinic.Reader, all); err != nil {
 		return err
 	}
 	s.onStrike(func() { _ = s.shop.player.Close() })
-	if err := s.shop.player.Install(ctx, ddl); err != nil {
-		return err
-	}
+	_, list := shop.Split(shop.Deliverable(all))
 	s.shop.shoppers = list[opened:]
 	return s.shop.player.Play(ctx, shop.InOrder(list[:opened]))
+}
+
+// trade replays the recorded days of the shop, as if many shoppers came at once;
+// the function it returns waits for the end and counts the transactions.
+func (d *demo) trade(ctx context.Context, live time.Duration) func() (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	txns := shop.WeaveAll(d.shop.shoppers, 12, d.Seed)
+	d.shop.player.Pace = live / time.Duration(len(txns))
+	go func() { done <- result{len(txns), d.shop.player.Play(ctx, txns)} }()
+	return func() (int, error) { r := <-done; return r.n, r.err }
+}
+
+// shopDifferences compares HubSpot's records of the shop with what its tables
+// say, and the log of their changes.
+func (d *demo) shopDifferences(ctx context.Context) ([]string, error) {
+	e := shop.Expectation{SiteKey: []byte(shop.SiteKey), Patients: map[string]bool{}}
+	rows, err := d.pool.QueryContext(ctx, "SELECT DISTINCT LOWER(TRIM(Email)) FROM omaggregation WHERE TRIM(Email) <> ''")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var email string
+		if err := rows.Scan(&email); err != nil {
+			return nil, err
+		}
+		e.Patients[email] = true
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	want, err := e.Expect(ctx, d.shop.pool)
+	if err != nil {
+		return nil, fmt.Errorf("asking what the shop's records should be: %w", err)
+	}
+	return d.shop.held.Differences(want, e.Fold(d.shop.player.Played()))
 }

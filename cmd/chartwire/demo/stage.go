@@ -12,6 +12,7 @@ import (
 
 	"chartwire/integration/clinic"
 	"chartwire/integration/servers"
+	"chartwire/integration/shop"
 	"chartwire/schemas/maps/generate"
 	"chartwire/sinks/hubspot/hubspottest"
 	"chartwire/sinks/notify/notifytest"
@@ -117,6 +118,7 @@ func (d *demo) setDatabase(_ context.Context, s *stage) error {
 
 func (d *demo) setHubSpot(_ context.Context, s *stage) error {
 	s.sim = hubspottest.New(hubspottest.Options{Seed: d.Seed, Control: true, Latency: hubspottest.Latency{Fixed: 30 * time.Millisecond, Tail: 15 * time.Millisecond}})
+	s.shop.held = &shop.Account{Sim: s.sim}
 	url, err := s.listen(s.sim)
 	if err != nil {
 		return err
@@ -128,14 +130,17 @@ func (d *demo) setHubSpot(_ context.Context, s *stage) error {
 		return err
 	}
 	s.config = filepath.Join(s.dir, "chartwire.yaml")
-	s.env = []string{"OM_PASSWORD=" + clinic.ReaderPassword, "HUBSPOT_TOKEN=" + hubspottest.DefaultToken, "NOTIFY_KEY=" + pageKey}
+	s.env = []string{"OM_PASSWORD=" + clinic.ReaderPassword, "HUBSPOT_TOKEN=" + hubspottest.DefaultToken, "NOTIFY_KEY=" + pageKey, "CHARTWIRE_SITE_KEY=" + shop.SiteKey}
 	port, err := servers.Port()
 	if err != nil {
 		return err
 	}
 	// What a user would write; the demo leaves it for reading.
 	text := clinic.Config{Installation: "demo", Data: filepath.Join(s.dir, "data"), Kafka: "embedded", Registry: "embedded", Address: s.db.Addr,
-		HubSpot: url, Pages: pages, Sections: fmt.Sprintf("http: {address: \"127.0.0.1:%d\"}\n", port)}.String()
+		Sources: shop.Source(s.shop.db.Addr, clinic.Reader, "${OM_PASSWORD}", ""),
+		// One flow, because who has an address is asked of patients and customers.
+		Flows:   shop.Flow("people", "om-aggregation/contacts") + clinic.LabsFlow,
+		HubSpot: url, Pages: pages, Sections: fmt.Sprintf("site_key: ${CHARTWIRE_SITE_KEY}\nhttp: {address: \"127.0.0.1:%d\"}\n", port)}.String()
 	return os.WriteFile(s.config, []byte(text), 0o600)
 }
 
@@ -188,6 +193,17 @@ func (s *stage) exec(statement string) error {
 }
 
 func (s *stage) execLabs(statement string) error { return s.exec(statement) }
+
+// patients counts the contacts of patients.
+func (s *stage) patients() int {
+	n := 0
+	for _, r := range s.sim.Records("contacts") {
+		if r.Properties["open_medical_patient_id"] != "" {
+			n++
+		}
+	}
+	return n
+}
 
 // safetyTickets counts the tickets that critical results made.
 func (s *stage) safetyTickets() int {
