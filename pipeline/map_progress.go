@@ -108,12 +108,21 @@ type mapOnce []sinks.Property
 
 func mapID(m *mapping.Map) string { return m.Source + "\x00" + m.Name }
 
+// turnsID is what two maps that take turns have in common: what the one wrote,
+// the other finds written.
+func turnsID(m *mapping.Map) string {
+	if m.Twin != "" && m.Twin < m.Name {
+		return m.Source + "\x00" + m.Twin
+	}
+	return mapID(m)
+}
+
 func latchKey(m *mapping.Map, rule, once string) string {
 	return strings.Join([]string{"latch", mapID(m), rule, once}, "\x00")
 }
 
 func onceKey(m *mapping.Map, record string) string {
-	return strings.Join([]string{"once", mapID(m), record}, "\x00")
+	return strings.Join([]string{"once", turnsID(m), record}, "\x00")
 }
 
 func refusedKey(m *mapping.Map, entity string) string {
@@ -121,7 +130,7 @@ func refusedKey(m *mapping.Map, entity string) string {
 }
 
 func wasKey(m *mapping.Map, entity string) string {
-	return strings.Join([]string{"was", mapID(m), entity}, "\x00")
+	return strings.Join([]string{"was", turnsID(m), entity}, "\x00")
 }
 
 func decodeEntry(key string, b []byte, v any) error {

@@ -188,6 +188,20 @@ func TestWritersOfOtherRecords(t *testing.T) {
 	if _, err := mapping.Compile([]mapping.File{patients, accounts, guests}, world(t)); err != nil {
 		t.Error(err)
 	}
+	turns := func(name, kind string) mapping.File {
+		f := write(name, ", group: guest(name)", "woocommerce_customer_id: guest(name)")
+		f.Text = append(f.Text, kind+": { table: people, where: id == 1, is: name == \"yes\" }\n"...)
+		return f
+	}
+	p, err := mapping.Compile([]mapping.File{patients, accounts, turns("new", "while"), turns("old", "unless")}, world(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range p.Maps {
+		if want := map[string]string{"test/new": "test/old", "test/old": "test/new"}[m.Name]; m.Twin != want {
+			t.Errorf("%s takes turns with %q, want %q", m.Name, m.Twin, want)
+		}
+	}
 	others := write("others", ", group: guest(name)", "woocommerce_customer_id: guest(name)")
 	if _, err := mapping.Compile([]mapping.File{patients, accounts, guests, others}, world(t)); err == nil || !containsText(err, "is written by the map test/guests too") {
 		t.Errorf("two maps name the same guests: %v", err)

@@ -70,6 +70,9 @@ type Map struct {
 	Settle, Hold time.Duration
 	// While is the condition under which the map is at work; nil: always.
 	While *While
+	// Twin is the map that writes the same records while this one rests; "" if
+	// there is none.
+	Twin string
 	// Links says that the map's mutations carry links.
 	Links bool
 

@@ -8,7 +8,7 @@ import (
 
 // oneWriter notes properties that two maps write to the same records. Maps bound
 // from one file to several sources write different records, and so do maps whose
-// keys are different properties.
+// keys are different properties. Of two that take turns each learns of the other.
 func oneWriter(list []*Map, problems *Problems) {
 	writers := map[string][]*Map{}
 	for _, m := range list {
@@ -19,7 +19,13 @@ func oneWriter(list []*Map, problems *Problems) {
 			}
 			id := r.sink + "." + r.object + "." + f.keyName.text + "." + p.name.text
 			for _, other := range writers[id] {
-				if other.plan.file == f || exclude(other, m) || guestly(other) != guestly(m) {
+				if other.plan.file == f || guestly(other) != guestly(m) {
+					continue
+				}
+				if exclude(other, m) {
+					if other.Source == m.Source {
+						other.Twin, m.Twin = m.Name, other.Name
+					}
 					continue
 				}
 				*problems = append(*problems, Problem{f.file, p.name.line, p.name.column, "the property " + p.name.text + " of " + r.sink + "." + r.object +
