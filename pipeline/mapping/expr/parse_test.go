@@ -30,6 +30,8 @@ func TestFormat(t *testing.T) {
 	f(`billing.city in [-1, 2]`, `billing.city in [-1, 2]`)
 	f(`(a == b) == c`, `(a == b) == c`)
 	f(`(not a) == b`, `(not a) == b`)
+	f(`sum((items) where (.a==1), -.b)`, `sum(items where .a == 1, -.b)`)
+	f(`items where .a or .b`, `items where .a or .b`)
 }
 
 func TestParseErrors(t *testing.T) {
@@ -54,6 +56,9 @@ func TestParseErrors(t *testing.T) {
 	f(`a in [b]`, 6, "numbers and texts only")
 	f(`a ? b`, 5, "`:` is expected")
 	f(`a and`, 5, "a value is expected")
+	f(`count(1 where b)`, 8, "`)` is expected")
+	f(`.5`, 1, "after the point comes a name")
+	f(`a + .`, 5, "after the point comes a name")
 	f(`a.1`, 2, "after the point")
 	f(strings.Repeat("(", 5000), 100, "nested too deeply")
 }
@@ -62,7 +67,8 @@ func TestParseErrors(t *testing.T) {
 // reads back as the same expression.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{`a`, `not a and b or c == 1`, `(a+b)*c-d`, `x ? y : z ? "a\n" : 'b'`, `f(a, -1.5, b.c) is not null`,
-		"`2` not in [\"a\", -3]", `-(-(1))`, `not not a`, `a - (b - c)`} {
+		"`2` not in [\"a\", -3]", `-(-(1))`, `not not a`, `a - (b - c)`,
+		`sum(items where .type == "a" or not .b, number(meta._x))`, `a where b ? c : d`, `f((a) where .b, .c - (.d))`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
