@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -120,6 +121,9 @@ func (a *app) dlqCommand() *cobra.Command {
 
 func (a *app) showLetter(l *deadletter.Letter) {
 	what := "the property " + l.Property
+	if link, ok := strings.CutPrefix(l.Property, "links."); ok {
+		what = "the link " + link
+	}
 	if l.Property == "" {
 		what = "the whole record"
 	}
