@@ -206,6 +206,10 @@ func TestWritersOfOtherRecords(t *testing.T) {
 	if _, err := mapping.Compile([]mapping.File{patients, accounts, guests, others}, world(t)); err == nil || !containsText(err, "is written by the map test/guests too") {
 		t.Errorf("two maps name the same guests: %v", err)
 	}
+	both := write("both", ", group: guest(name)", "woocommerce_customer_id: 'id > 5 ? text(id) : guest(name)'")
+	if _, err := mapping.Compile([]mapping.File{guests, both}, world(t)); err == nil || !containsText(err, "is written by the map test/guests too") {
+		t.Errorf("a map that names guests too: %v", err)
+	}
 }
 
 func containsText(err error, want string) bool { return strings.Contains(err.Error(), want) }

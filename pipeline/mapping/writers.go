@@ -19,7 +19,7 @@ func oneWriter(list []*Map, problems *Problems) {
 			}
 			id := r.sink + "." + r.object + "." + f.keyName.text + "." + p.name.text
 			for _, other := range writers[id] {
-				if other.plan.file == f || guestly(other) != guestly(m) {
+				if other.plan.file == f || apart(other, m) || apart(m, other) {
 					continue
 				}
 				if exclude(other, m) {
@@ -37,11 +37,11 @@ func oneWriter(list []*Map, problems *Problems) {
 	}
 }
 
-// guestly says whether a map's records are named by guest(): no other expression
-// gives such a name.
-func guestly(m *Map) bool {
-	k := m.plan.file.key
-	return k != nil && strings.HasPrefix(k.String(), "guest(")
+// apart says whether the one's records are all named by guest() and none of the
+// other's is: no other expression gives such a name.
+func apart(guests, others *Map) bool {
+	g, o := guests.plan.file.key.String(), others.plan.file.key.String()
+	return strings.HasPrefix(g, "guest(") && !strings.Contains(o, "guest(")
 }
 
 // exclude says whether two maps are never at work at once: one while, the other
