@@ -35,6 +35,7 @@ type site struct {
 	patients int
 	snapshot string // the section of the sources
 	level    string // of the logs
+	hold     string // the section of the flow patients
 	hubspot  hubspottest.Options
 	// wrap sees every request to HubSpot.
 	wrap func(http.Handler) http.Handler
@@ -97,7 +98,7 @@ func newRoad(t *testing.T, s site) *road {
 	pages := r.serve(pager)
 	r.configure(clinic.Config{Installation: r.name, Data: "data", // a relative folder: every process runs in one of its own
 		Kafka: s.kafka, Registry: sharedRegistry(t), Address: r.addr, Source: s.snapshot, HubSpot: r.simAt, HubSpotMore: ", timeout: 8s",
-		Pages: pages, Sections: "log: {level: " + s.level + "}\n"}.String())
+		Hold: s.hold, Pages: pages, Sections: "log: {level: " + s.level + "}\n"}.String())
 	t.Cleanup(r.close) // before what it needs is stopped
 	return r
 }

@@ -65,14 +65,18 @@ type Config struct {
 	HubSpot      string // its URL
 	HubSpotMore  string // more of it, such as ", timeout: 8s"
 	Pages        string // the URL under which pages are received
+	Hold         string // the section of the flow patients; "": its traffic is denser than life
 	Sections     string // further ones, such as "log: {level: debug}\n"
 }
 
 // String is the configuration as a user would write it.
 func (c Config) String() string {
+	if c.Hold == "" {
+		c.Hold = "{share: 90%, records: 5000}"
+	}
 	flows := c.Flows
 	if flows == "" {
-		flows = "  patients: {maps: [om-aggregation/contacts], hold: {share: 90%, records: 5000}}   # its traffic is denser than life\n" + LabsFlow
+		flows = "  patients: {maps: [om-aggregation/contacts], hold: " + c.Hold + "}\n" + LabsFlow
 	}
 	return fmt.Sprintf(`installation: %[1]s
 data: %[2]s
