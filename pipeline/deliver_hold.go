@@ -256,7 +256,7 @@ func withheld(m *sinks.Mutation, lane sinks.Lane, base *shadow.Entry) (*sinks.Mu
 }
 
 // takesAway says whether a mutation would archive a record that is there, clear
-// a value that it holds, or set what says that it is gone.
+// a value that it holds, set what says that it is gone, or leave it without a link.
 func takesAway(m *sinks.Mutation, base *shadow.Entry) bool {
 	if m.Reason == mapping.ReasonRule || !base.There() {
 		return false
@@ -273,7 +273,7 @@ func takesAway(m *sinks.Mutation, base *shadow.Entry) bool {
 			return true
 		}
 	}
-	return false
+	return unlinks(m, base)
 }
 
 // massChange counts what a mutation takes away. When it is too much the flow is

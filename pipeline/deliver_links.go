@@ -341,6 +341,20 @@ func (t *term) unlinkable(record sinks.Record, e *shadow.Entry, now time.Time) {
 	}
 }
 
+// unlinks says whether a mutation would leave a record without any link of a
+// name that it has one of.
+func unlinks(m *sinks.Mutation, base *shadow.Entry) bool {
+	for _, s := range base.Links {
+		named := func(l sinks.Link) bool { return l.Name == s.Name }
+		leads := func(l sinks.Link) bool { return named(l) && l.State == sinks.Set }
+		if s.Version <= m.Version && slices.ContainsFunc(m.Links, named) && !slices.ContainsFunc(m.Links, leads) &&
+			slices.ContainsFunc(s.Links, func(l shadow.Link) bool { return l.Wanted && l.Held }) {
+			return true
+		}
+	}
+	return false
+}
+
 // linkHead is what is known of the mutation that a set of links came from.
 func linkHead(s *shadow.LinkSet) *lanes.Head {
 	return &lanes.Head{Flow: s.Flow, Map: s.Map, Version: s.Version, Origin: []sinks.Origin{s.Row}}
