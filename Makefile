@@ -31,6 +31,7 @@ lint: ## formatting and vet
 bench: servers ## the figures of the README, side by side in one run
 	$(GO) test -run '^$$' -bench 'RowImage' -benchtime 2s ./cdc/mysql/image
 	$(GO) test -run '^$$' -bench 'Map40' -benchtime 2s ./pipeline/mapping
+	$(GO) test -run '^$$' -bench 'MapJoined' -benchtime 3000x ./pipeline
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
 
 fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)

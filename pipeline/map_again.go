@@ -123,7 +123,7 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 		in := mapping.Input{Key: r.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: r.Seq, Commit: r.Commit, Reason: reason}
 		out, err := w.evaluators[m].Eval(&in)
 		if err != nil {
-			results[i].failed = append(results[i].failed, mapFailure{m, r.Key, r.Seq, err})
+			results[i].failed = append(results[i].failed, mapFailure{m: m, key: r.Key, seq: r.Seq, err: err})
 			return nil
 		}
 		results[i].take(m, out)

@@ -166,7 +166,11 @@ func (w *mapWorker) joined(ctx context.Context, e *mapEntity) (*mapJoinedResult,
 		return nil, rows.err
 	}
 	if err != nil {
-		r.failed = append(r.failed, mapFailure{m, e.key, in.Seq, err})
+		f := mapFailure{m: m, key: e.key, seq: in.Seq, err: err}
+		if rows.root != nil {
+			f.row = rows.root.Key
+		}
+		r.failed = append(r.failed, f)
 		return r, nil
 	}
 	if out.Old != nil {

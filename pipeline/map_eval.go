@@ -147,7 +147,7 @@ func (w *mapWorker) group(ctx context.Context, g *mapGroup) (*mapResult, error) 
 			continue
 		}
 		if err := w.entity(res, g, m, steps, base); err != nil {
-			res.failed = append(res.failed, mapFailure{m, g.key, last.seq, err})
+			res.failed = append(res.failed, mapFailure{m: m, key: g.key, seq: last.seq, err: err})
 		}
 	}
 	return res, nil

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"time"
 
 	"chartwire/pipeline/deadletter"
@@ -15,6 +16,7 @@ import (
 type mapFailure struct {
 	m   *mapping.Map
 	key string
+	row string // of the entity's root, if that is not key
 	seq int64
 	err error
 }
@@ -28,7 +30,7 @@ func (t *mapTerm) failures(failed []mapFailure) error {
 		l := deadletter.Letter{
 			Sink: t.m.letters(), Flow: t.m.o.Flow, Map: f.m.Name, Record: f.record(), Code: "row-unmapped", Class: "row",
 			Message: f.err.Error(), Time: time.Now().UTC(),
-			Origin: []sinks.Origin{{Source: f.m.Source, Table: f.m.Table.String(), Row: f.key, Seq: f.seq}},
+			Origin: []sinks.Origin{{Source: f.m.Source, Table: f.m.Table.String(), Row: cmp.Or(f.row, f.key), Seq: f.seq}},
 		}
 		value, err := l.Append(nil)
 		if err != nil {

@@ -200,7 +200,7 @@ func (j *mapJoins) lows() {
 		if first, ok := firsts[name]; ok {
 			low = min(low, first-1)
 		}
-		p.Low = max(p.Low, low)
+		p.Low = max(p.Low, low, 1) // 0 is that of a flow without joined maps
 		j.t.progress.Sources[name] = p
 	}
 }

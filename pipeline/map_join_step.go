@@ -128,7 +128,9 @@ func (j *mapJoins) decideAll(ctx context.Context) error {
 		} else {
 			p.Remap, p.Write, p.After, p.At, p.Past, p.Silent = true, true, "", nil, false, nil
 			for _, r := range m.Rules {
-				p.Silent = append(p.Silent, r.Name)
+				if !p.First {
+					p.Silent = append(p.Silent, r.Name)
+				}
 			}
 		}
 		t.progress.Maps[id], t.dirty = p, true

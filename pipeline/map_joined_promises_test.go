@@ -301,34 +301,3 @@ func testJoinedWhile(t *testing.T, w *joinedWorld) {
 	w.edit(rowEdit{"items", 1, cells{"name": "a"}}, rowEdit{"items", 2, cells{"name": "a"}}, rowEdit{"options", 1, nil})
 	shows("legacy a")
 }
-
-// A standby has rows, indexes and what is pending before it has the lease.
-func testJoinedStandby(t *testing.T, w *joinedWorld) {
-	p := w.compile(strings.Replace(shopOrders, "60ms up to 400ms", "2s up to 9s", 1))
-	first := w.run(w.options(t.TempDir(), p))
-	w.edit()
-	w.settled(first)
-	o := w.options(t.TempDir(), p)
-	o.Memory = 5000
-	second := w.run(o)
-	for i := range 30 {
-		w.edit(rowEdit{"orders", i % 10, order("status", fmt.Sprint(i))}, rowEdit{"metas", i, cells{"item_id": fmt.Sprint(i % 7), "k": "qty", "v": fmt.Sprint(i)}},
-			rowEdit{"items", i % 7, cells{"order_id": fmt.Sprint(i % 10), "name": "Tea"}})
-	}
-	w.settled(first)
-	w.edit(rowEdit{"metas", 1, cells{"item_id": "1", "k": "qty", "v": "last"}})
-	w.until(first)
-	w.wait(second, "the standby is warm", func(s pipeline.MapStatus) bool { return s.Sources["shop"].Seq >= w.seq && s.Pending == 1 })
-	if second.Status().Holding {
-		t.Error("both hold the flow")
-	}
-	if err := first.stop(); err != nil {
-		t.Fatal(err)
-	}
-	w.settled(second)
-	w.verify()
-	if err := second.stop(); err != nil {
-		t.Fatal(err)
-	}
-	w.verifyState(o.Dir, p)
-}

@@ -17,6 +17,8 @@ var joinedPromises = []struct {
 	test func(t *testing.T, w *joinedWorld)
 }{
 	{"a shop, step by step", testJoinedSteps},
+	{"any order of the tables", testJoinedOrder},
+	{"rows that an epoch took", testJoinedSwept},
 	{"settling", testJoinedSettle},
 	{"a look-up that fans out", testJoinedFanOut},
 	{"tables that load", testJoinedLoad},
@@ -31,7 +33,8 @@ func TestMapJoinedInProcess(t *testing.T) {
 	for _, p := range joinedPromises {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			p.test(t, newJoinedWorld(t, brokertest.Start(t), "t", func() int { return 1 }))
+			n := 0
+			p.test(t, newJoinedWorld(t, brokertest.Start(t), "t", func() int { n++; return n%4 + 1 }))
 		})
 	}
 }

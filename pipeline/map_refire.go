@@ -33,7 +33,7 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 	in := mapping.Input{Key: row.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: row.Seq, Commit: row.Commit, Reason: mapping.ReasonRetry}
 	out, err := w.evaluators[m].Eval(&in)
 	if err != nil {
-		return true, t.failures([]mapFailure{{m, row.Key, row.Seq, err}})
+		return true, t.failures([]mapFailure{{m: m, key: row.Key, seq: row.Seq, err: err}})
 	}
 	return true, t.emitAgain(m, out, rule, record, n)
 }

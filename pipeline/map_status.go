@@ -30,6 +30,8 @@ type MapStatus struct {
 // MapSourceStatus is how far one source has been mapped.
 type MapSourceStatus struct {
 	Seq int64 `json:"seq"`
+	// Low is the seq up to which joined maps have mapped every change.
+	Low int64 `json:"low,omitempty"`
 	// Commit is the newest commit time that is mapped, Cut when the newest
 	// mapped cut was written.
 	Commit time.Time `json:"commit,omitzero"`

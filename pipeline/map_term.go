@@ -240,7 +240,7 @@ func (t *mapTerm) run(ctx context.Context) error {
 		switch {
 		case busy:
 			wait = time.Millisecond
-		case t.joins != nil:
+		case t.joins != nil && t.joins.ready():
 			wait = t.joins.pending.wait(wait)
 		}
 		err := t.r.poll(ctx, wait, t.db.Meta(), reading)
@@ -330,7 +330,7 @@ func (t *mapTerm) look(holding bool) {
 	s := MapStatus{Holding: holding, Version: t.progress.Version, Bytes: t.db.Bytes(), Sources: map[string]MapSourceStatus{}}
 	for name, src := range t.r.sources {
 		done := t.progress.Sources[name]
-		st := MapSourceStatus{Seq: done.Seq, Commit: done.Commit, Cut: done.Cut}
+		st := MapSourceStatus{Seq: done.Seq, Low: done.Low, Commit: done.Commit, Cut: done.Cut}
 		s.Rebuilding = s.Rebuilding || holding && src.cut == nil && len(src.queue) > 0
 		if n := len(src.queue); n > 0 && !done.Cut.IsZero() {
 			st.Behind = max(0, src.queue[n-1].Time.Sub(done.Cut))
