@@ -203,6 +203,20 @@ func (c *checker) checkBy(n int) {
 		return // noted where it was read
 	}
 	node.find, node.up = c.index(down, children), c.index(up, parents)
+	if node.find == nil || node.up == nil {
+		return
+	}
+	for i, f := range parents {
+		if a, b := down.plan.kinds[i], up.plan.kinds[i]; !alike(a, b) {
+			c.bad(f.place, fmt.Sprintf("what joins is compared as text, and %s and %s are never the same", a, b))
+		}
+	}
+}
+
+// alike says whether values of two types can have the same text.
+func alike(a, b expr.Type) bool {
+	plain := []expr.Type{expr.Text, expr.Int, expr.Decimal}
+	return a == b && a != expr.Float || slices.Contains(plain, a) && slices.Contains(plain, b)
 }
 
 // parentColumn gives the column of the parent's row that a path means. Of a

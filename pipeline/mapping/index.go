@@ -22,6 +22,7 @@ type indexPlan struct {
 	columns []string
 	types   []expr.Type
 	parts   []*expr.Expr
+	kinds   []expr.Type // what the parts are before they are texts
 	// guard is the local number of a pivot's key column, guardKey the key that
 	// it has to hold; -1: all rows have a text.
 	guard    int
@@ -87,6 +88,9 @@ func (c *checker) index(s *tableScope, formulas []*formula) *Index {
 	var raw []*expr.Expr
 	for _, f := range formulas {
 		e, errs := expr.Compile(f.node, s)
+		if len(errs) == 0 {
+			s.plan.kinds = append(s.plan.kinds, e.Type)
+		}
 		if len(errs) == 0 && e.Type != expr.Text && !e.Absent {
 			raw = append(raw, e)
 			e, errs = expr.Compile(expr.AsText(f.node), s)

@@ -177,6 +177,8 @@ func (s *scope) Enter(alias string) (many, column int, problem string) {
 		n = 0
 	case n < 0:
 		return 0, 0, s.noAlias(alias)
+	case s.c.plan.nodes[n].pivot:
+		return 0, 0, "`" + alias + "` is a pivot; read its keys as " + alias + ".key, or name the table once more with `many: true`"
 	case !s.c.plan.nodes[n].many:
 		return 0, 0, "`" + alias + "` has one row; write its columns as " + alias + ".column, or `many: true` at the alias"
 	}
