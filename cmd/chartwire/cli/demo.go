@@ -17,10 +17,11 @@ func (a *app) demoCommand() *cobra.Command {
 	o := demo.Options{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "The whole road on this machine: MariaDB, Kafka, a strict HubSpot, 2,000 patients",
-		Long: `Starts a private MariaDB, an embedded Kafka and a stand-in for HubSpot, loads
-invented patients, changes them while you watch, writes a critical laboratory
-result, and at the end compares what HubSpot holds with what the tables say.
+		Short: "The whole road on this machine: MariaDB, Kafka, a strict HubSpot, 2,000 patients and a shop",
+		Long: `Starts two private MariaDBs, an embedded Kafka and a stand-in for HubSpot, loads
+invented patients and a recorded shop, changes both while you watch, follows one
+checkout and one critical laboratory result, and at the end compares what HubSpot
+holds with what the tables say.
 Everything listens on 127.0.0.1 and is gone afterwards.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

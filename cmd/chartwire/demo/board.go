@@ -86,6 +86,9 @@ func (b *board) draw() {
 			text += fmt.Sprintf("           %-9s %6.0f written   commit → answer p50 %s  p99 %s\n", lane, l.count, seconds(l.p50), seconds(l.p99))
 		}
 	}
+	if n := b.d.shop.committed.Load(); n > 0 {
+		text += fmt.Sprintf("           shop      %6d transactions   %d deals and %d products are in HubSpot\n", n, b.d.there("deals"), b.d.there("products"))
+	}
 	fmt.Fprint(b.d.Out, text)
 	b.lines = strings.Count(text, "\n")
 }

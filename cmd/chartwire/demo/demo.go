@@ -90,27 +90,44 @@ func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.Out, format+"\n",
 
 // play is what happens on the stage.
 func (d *demo) play(ctx context.Context) error {
-	d.say("\n1. %d patients, and a shop's products and customers, are loaded: what was there before Chartwire came.", d.Patients)
+	d.say("\n1. %d patients, and what a shop sells and to whom, are loaded: what was there before Chartwire came.", d.Patients)
 	d.board = newBoard(d)
 	stop := d.board.show(ctx)
 	defer stop()
 	if err := d.until(ctx, 90*time.Second, "every patient is a contact", func() bool {
-		return d.patients() > d.Patients // and the probe
+		return d.sim.Totals("contacts").Created > d.Patients && d.patients() > d.Patients // and the probe
 	}); err != nil {
 		return err
 	}
-	d.board.say("   %d contacts after %s. Old critical results told nobody: %d tickets, %d pages.", len(d.sim.Records("contacts")),
-		d.since(), d.safetyTickets(), len(d.pager.Pages()))
+	if err := d.shopEqual(ctx, 60*time.Second, "the shop is in HubSpot"); err != nil {
+		return err
+	}
+	d.board.say("   %d contacts and %d products after %s. Old critical results told nobody: %d tickets, %d pages.", d.sim.Totals("contacts").Created,
+		d.sim.Totals("products").Created, d.since(), d.safetyTickets(), len(d.pager.Pages()))
 
+	d.board.say("\n2. Somebody buys something, as it was recorded in a real shop.")
+	if err := d.checkout(ctx); err != nil {
+		return err
+	}
 	if err := d.db.Exec("use " + clinic.Database + "; " + generate.Watch); err != nil {
 		return err
 	}
-	d.board.say("\n2. The tables change for %s, as on a busy day; a recorded shop is traded in, by many shoppers at once.", d.Live)
-	d.board.say("   MariaDB's binlog says in which second a commit was, no closer: latencies below are up to 1s too long.")
+	if err := d.busy(ctx); err != nil {
+		return err
+	}
+	d.board.say("\n5. The tables rest; what is on the way arrives.")
+	return d.settle(ctx)
+}
+
+// busy is a busy day of clinic and shop.
+func (d *demo) busy(ctx context.Context) error {
 	live := d.Live
 	if d.Break {
 		live += 45 * time.Second
 	}
+	d.board.say("\n3. The tables change for %s, as on a busy day; in the shop a dozen people buy at once, orders are completed,\n"+
+		"   refunded and deleted, prices and stock change, and its orders move from their own tables among the posts.", live)
+	d.board.say("   MariaDB's binlog says in which second a commit was, no closer: latencies below are up to 1s too long.")
 	changes, trade := d.change(ctx, live), d.trade(ctx, live)
 	if err := d.critical(ctx); err != nil {
 		return err
@@ -129,8 +146,7 @@ func (d *demo) play(ctx context.Context) error {
 		return err
 	}
 	d.board.say("   %d statements were executed in the clinic, %d transactions in the shop.", n, traded)
-	d.board.say("\n4. The tables rest; what is on the way arrives.")
-	return d.settle(ctx)
+	return nil
 }
 
 // change executes traffic until live has passed; the function it returns waits
@@ -157,7 +173,7 @@ func (d *demo) change(ctx context.Context, live time.Duration) func() (int, erro
 
 // critical writes a critical result and waits for its ticket and its page.
 func (d *demo) critical(ctx context.Context) error {
-	d.board.say("\n3. A critical laboratory result is written.")
+	d.board.say("\n4. A critical laboratory result is written.")
 	tickets, pages := d.safetyTickets(), len(d.pager.Pages())
 	began := time.Now()
 	sql, id := d.labs.Critical(began)

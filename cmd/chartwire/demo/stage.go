@@ -130,15 +130,16 @@ func (d *demo) setHubSpot(_ context.Context, s *stage) error {
 		return err
 	}
 	s.config = filepath.Join(s.dir, "chartwire.yaml")
-	s.env = []string{"OM_PASSWORD=" + clinic.ReaderPassword, "HUBSPOT_TOKEN=" + hubspottest.DefaultToken, "NOTIFY_KEY=" + pageKey, "CHARTWIRE_SITE_KEY=" + shop.SiteKey}
+	s.env = []string{"OM_PASSWORD=" + clinic.ReaderPassword, "SHOP_PASSWORD=" + clinic.ReaderPassword, "HUBSPOT_TOKEN=" + hubspottest.DefaultToken,
+		"NOTIFY_KEY=" + pageKey, "CHARTWIRE_SITE_KEY=" + shop.SiteKey}
 	port, err := servers.Port()
 	if err != nil {
 		return err
 	}
 	// What a user would write; the demo leaves it for reading.
 	text := clinic.Config{Installation: "demo", Data: filepath.Join(s.dir, "data"), Kafka: "embedded", Registry: "embedded", Address: s.db.Addr,
-		Sources: shop.Source(s.shop.db.Addr, clinic.Reader, "${OM_PASSWORD}", ""),
-		// One flow, because who has an address is asked of patients and customers.
+		Sources: shop.Source(s.shop.db.Addr, clinic.Reader, "${SHOP_PASSWORD}", ""),
+		// One flow for patients and shop: who has an address is asked of both.
 		Flows:   shop.Flow("people", "om-aggregation/contacts") + clinic.LabsFlow,
 		HubSpot: url, Pages: pages, Sections: fmt.Sprintf("site_key: ${CHARTWIRE_SITE_KEY}\nhttp: {address: \"127.0.0.1:%d\"}\n", port)}.String()
 	return os.WriteFile(s.config, []byte(text), 0o600)
