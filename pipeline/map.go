@@ -38,8 +38,9 @@ type MapOptions struct {
 	// Quiet is how long the refill of a table must have been complete before
 	// what was not written again counts as deleted; 0 means 1 h.
 	Quiet time.Duration
-	// Memory bounds the changes that wait in memory for their cut, in bytes;
-	// what is more waits on disk. 0 means 64 MiB.
+	// Memory bounds the changes that wait in memory for their cut, in bytes, and
+	// with a quarter more the joined entities that wait to be mapped; what is
+	// more waits on disk. 0 means 64 MiB.
 	Memory int64
 	// Transaction is about the size of a Kafka transaction, in bytes; what a cut
 	// brings beyond it takes several. 0 means 8 MiB.

@@ -3,14 +3,17 @@ package pipeline_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"chartwire/cdc"
 	"chartwire/pipeline"
+	"chartwire/pipeline/broker/brokertest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A standby has rows, indexes and what is pending before it has the lease.
@@ -160,4 +163,70 @@ func testJoinedSwept(t *testing.T, w *joinedWorld) {
 	w.batch().commit(0)
 	w.wait(m, "the refill is swept", func(s pipeline.MapStatus) bool { return s.Swept >= e.Seq })
 	lost()
+}
+
+// Commits whose answer is lost, and requests that never arrive: a rule of joined
+// rows fires once all the same.
+func testJoinedFaults(t *testing.T, w *joinedWorld) {
+	m := w.run(w.options(t.TempDir(), w.compile(shopOrders+shopRule)))
+	w.edit(rowEdit{"orders", 1, order()})
+	w.settled(m)
+	fired := 0
+	for i, key := range []int16{kmsg.EndTxn.Int16(), kmsg.Produce.Int16(), kmsg.EndTxn.Int16(), kmsg.Fetch.Int16()} {
+		for _, passage := range []brokertest.Passage{brokertest.Drop, brokertest.Silent} {
+			w.edit(rowEdit{"orders", 1, order("status", fmt.Sprint(i, passage))})
+			w.settled(m)
+			n := 0
+			w.road.On(key, func() brokertest.Passage {
+				if n++; n == 1 {
+					return passage
+				}
+				return brokertest.Pass
+			})
+			w.edit(rowEdit{"items", i, cells{"order_id": "1", "name": fmt.Sprint(passage)}}, rowEdit{"orders", 1, order("total", "500")})
+			w.settled(m)
+			fired++
+		}
+	}
+	for key, n := range map[string]int{"1": 1, fmt.Sprint(fired): 1, fmt.Sprint(fired + 1): 0} {
+		if got := len(w.of("guests", "shop/orders/big:1:"+key)); got != n {
+			t.Errorf("firing %s of %d: %d mutations, want %d", key, fired, got, n)
+		}
+	}
+	got := w.written()
+	if want := w.expected()["orders/1"]; w.shown(got)["orders/1"] != want {
+		t.Errorf("got %s, want %s", w.shown(got)["orders/1"], want)
+	}
+}
+
+// A record whose key is made of more than the root's own changes its key: the
+// old record goes, also when the folder was lost in between.
+func testJoinedKey(t *testing.T, w *joinedWorld) {
+	p := w.compile(strings.Replace(strings.Replace(shopOrders, "text(id)", "term.name", 1), "on_leave: archive", "on_leave: keep", 1))
+	o := w.options(t.TempDir(), p)
+	m := w.run(o)
+	shows := func(want ...string) {
+		t.Helper()
+		w.settled(m)
+		var got []string
+		for key, mu := range w.written().records {
+			got = append(got, key+" "+string(mu.Existence))
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	}
+	w.edit(rowEdit{"orders", 1, order()}, rowEdit{"terms", 1, cells{"name": "a"}})
+	shows("a present")
+	w.edit(rowEdit{"terms", 1, nil}) // no key, no record: it leaves
+	shows("a present")
+	w.edit(rowEdit{"terms", 1, cells{"name": "b"}})
+	shows("a present", "b present")
+	if err := m.stop(); err != nil {
+		t.Fatal(err)
+	}
+	o.Dir = t.TempDir()
+	m = w.run(o)
+	w.edit(rowEdit{"orders", 1, nil})
+	shows("a present", "b archived")
 }

@@ -25,6 +25,8 @@ var joinedPromises = []struct {
 	{"rules", testJoinedRule},
 	{"retries", testJoinedRetry},
 	{"a switch between two maps", testJoinedWhile},
+	{"lost requests and answers", testJoinedFaults},
+	{"a record's key changes", testJoinedKey},
 	{"a standby takes over, warm", testJoinedStandby},
 	{"equal to the tables, killed at any moment", testJoinedModel},
 }
