@@ -283,10 +283,8 @@ func (c *checker) finishJoined(m *Map) {
 			continue
 		}
 		node.watch = slices.Clone(node.columns)
-		for _, ix := range []*Index{node.find} {
-			if ix != nil {
-				node.watch = append(node.watch, ix.plan.columns...)
-			}
+		if node.find != nil {
+			node.watch = append(node.watch, node.find.plan.columns...)
 		}
 		for _, child := range c.plan.nodes {
 			if child.parent == n && child.up != nil {

@@ -22,7 +22,7 @@ func node(t *testing.T, m *mapping.Map, alias string) *mapping.Node {
 	return nil
 }
 
-const indexed2 = `  with:
+const joinedEveryWay = `  with:
     billing:  { table: addresses, by: order_id }
     other:    { table: addresses, by: { order_id: id } }
     meta:     { table: order_meta, by: order_id, pivot: [meta_key, meta_value] }
@@ -35,7 +35,7 @@ const indexed2 = `  with:
 
 // TestIndexes holds under which texts rows are found, from both ends.
 func TestIndexes(t *testing.T) {
-	m := shopMap(t, indexed2, "properties:\n  amount: { from: count(city) + count(same) + count(people) }\n")
+	m := shopMap(t, joinedEveryWay, "properties:\n  amount: { from: count(city) + count(same) + count(people) }\n")
 	f := func(ix *mapping.Index, table string, c cells, want string) {
 		t.Helper()
 		r := encoded(t, table, c)
@@ -83,7 +83,7 @@ func TestIndexes(t *testing.T) {
 	// Another site's key, or another zone, is another index.
 	e := shop(t, true)
 	e.SiteKey = []byte("another key of 16")
-	text := "map: test/orders\nsource: shop\nentity:\n  root: orders\n" + indexed2 + "record: hubspot.things\nkey: { ext_id: text(id) }\nclass: 15m\non_delete: archive\nproperties:\n  amount: { from: count(city) }\n"
+	text := "map: test/orders\nsource: shop\nentity:\n  root: orders\n" + joinedEveryWay + "record: hubspot.things\nkey: { ext_id: text(id) }\nclass: 15m\non_delete: archive\nproperties:\n  amount: { from: count(city) }\n"
 	q, err := mapping.Compile([]mapping.File{{Name: "m.yaml", Text: []byte(text)}}, e)
 	if err != nil {
 		t.Fatal(err)

@@ -15,14 +15,14 @@ func Never() *Expr { return &Expr{Type: Bool, Column: -1, bool: never[bool]} }
 
 // withAbsent gives an operation some of whose operands are absent; nil means
 // that it is like one with a written null.
-func (c *compiler) withAbsent(n *Node, args []*Expr) *Expr {
+func withAbsent(n *Node, args []*Expr) *Expr {
 	switch n.kind {
 	case nodeIsNull:
 		return &Expr{Type: Bool, bool: constant(n.text == "is null")}
 	case nodeTernary:
 		switch {
 		case args[0].Absent:
-			return c.branch(args[2])
+			return branch(args[2])
 		case args[1].Type == Null && args[2].Type == Null:
 			return absent()
 		}
@@ -50,8 +50,8 @@ func (c *compiler) withAbsent(n *Node, args []*Expr) *Expr {
 }
 
 // branch is an expression that is always taken.
-func (c *compiler) branch(e *Expr) *Expr {
-	out := *e
+func branch(e *Expr) *Expr {
+	out := *e // reads notes the columns of all parts in it
 	return &out
 }
 
@@ -64,7 +64,7 @@ func (c *compiler) callWithAbsent(n *Node, args []*Expr) *Expr {
 		case 0:
 			return absent()
 		case 1:
-			return c.branch(there[0])
+			return branch(there[0])
 		}
 		return buildCoalesce(c, n, there)
 	case "join":
@@ -84,7 +84,7 @@ func (c *compiler) callWithAbsent(n *Node, args []*Expr) *Expr {
 			return absent()
 		}
 		if len(args)%2 == 0 {
-			return c.branch(args[len(args)-1])
+			return branch(args[len(args)-1])
 		}
 		return absent()
 	case "contains", "starts", "ends", "matches", "has":

@@ -89,7 +89,7 @@ func (c *compiler) expr(n *Node) *Expr {
 		return nil
 	}
 	if slices.ContainsFunc(args, func(a *Expr) bool { return a.Absent }) {
-		if e := c.withAbsent(n, args); e != nil {
+		if e := withAbsent(n, args); e != nil {
 			return reads(e, args...)
 		}
 	}
