@@ -2,43 +2,14 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"hash/maphash"
 	"time"
 
-	"chartwire/pipeline/audit"
 	"chartwire/pipeline/holds"
 	"chartwire/pipeline/mapping"
 	"chartwire/pipeline/shadow"
 	"chartwire/sinks"
 )
-
-// HoldLimit says from when on what a flow takes away is a mass change: records
-// that it would archive, or clear values of, within a time. Zero fields have
-// the defaults.
-type HoldLimit struct {
-	Off     bool
-	Records int     // so many are one whatever the share; 500
-	Share   float64 // of the records that the destination holds; 0.01
-	AtLeast int     // so many are none whatever the share; 50
-	Within  time.Duration
-}
-
-func (l *HoldLimit) setDefaults() {
-	if l.Records == 0 {
-		l.Records = 500
-	}
-	if l.Share == 0 {
-		l.Share = 0.01
-	}
-	if l.AtLeast == 0 {
-		l.AtLeast = 50
-	}
-	if l.Within == 0 {
-		l.Within = 10 * time.Minute
-	}
-}
 
 // flowState is a flow as far as it is held.
 //
@@ -53,8 +24,7 @@ type flowState struct {
 	// of their ids. It has no more than limit.Records.
 	taken  map[uint64]taken
 	pruned time.Time
-	kinds  map[string]bool // the kinds of those records: beginnings of their ids
-	there  int             // so many records of them are there, as last counted
+	there  int // so many records of them are there, as last counted
 	// newest are, during a release, the newest words on what was taken away.
 	newest words
 	// taking is the offset of the newest request that is known.
@@ -67,14 +37,6 @@ type flowState struct {
 	dirty   bool // State is to be committed
 	written time.Time
 }
-
-// taken is a record that something was taken away from.
-type taken struct {
-	at       time.Time
-	archived bool
-}
-
-var sumSeed = maphash.MakeSeed()
 
 // loadHolds reads which flows are held, and what people asked since.
 func (t *term) loadHolds(ctx context.Context) error {
@@ -90,7 +52,8 @@ func (t *term) loadHolds(ctx context.Context) error {
 		}
 		limit := t.o.Hold[flow]
 		limit.setDefaults()
-		fl := &flowState{State: s, taking: s.Asked, limit: limit, dirty: !ok, taken: map[uint64]taken{}, kinds: map[string]bool{}}
+		fl := &flowState{State: s, taking: s.Asked, limit: limit, dirty: !ok, taken: map[uint64]taken{}}
+		fl.recall()
 		if s.Held && !t.clean && !s.Doubt {
 			fl.Doubt, fl.dirty = true, true
 		}
@@ -182,7 +145,7 @@ func (t *term) holdFlow(fl *flowState, r holds.Request, now time.Time) {
 			fl.Doubt = fl.Doubt || p.doubtful > max(p.mark(), 0)
 		}
 	}
-	fl.dirty, fl.taken, fl.Asked = true, map[uint64]taken{}, max(fl.Asked, r.Offset)
+	fl.dirty, fl.taken, fl.Taken, fl.Kinds, fl.Asked = true, map[uint64]taken{}, nil, nil, max(fl.Asked, r.Offset)
 	t.metrics.held.WithLabelValues(fl.Flow).Set(1)
 	t.log.Error("flow held: a person must release it; its safety properties and rules go on", "flow", fl.Flow, "why", fl.Why, "who", fl.Who,
 		"explain", "chartwire explain "+holds.HaltHeld, "release", "chartwire flow release "+fl.Flow)
@@ -199,7 +162,7 @@ func (t *term) releaseFlow(fl *flowState, r holds.Request, now time.Time) {
 			fl.Until.Put(p.topic, p.number, p.seen)
 		}
 	}
-	fl.dirty, fl.taken, fl.Asked = true, map[uint64]taken{}, max(fl.Asked, r.Offset)
+	fl.dirty, fl.taken, fl.Taken, fl.Kinds, fl.Asked = true, map[uint64]taken{}, nil, nil, max(fl.Asked, r.Offset)
 	t.metrics.held.WithLabelValues(fl.Flow).Set(0)
 	t.log.Info("flow released", "flow", fl.Flow, "held_back", fl.Back, "why", fl.Why, "who", fl.Who)
 	t.readAgain(fl.Flow, func(p *partition) int64 {
@@ -255,89 +218,6 @@ func withheld(m *sinks.Mutation, lane sinks.Lane, base *shadow.Entry) (*sinks.Mu
 	return &c, len(c.Properties) == 0
 }
 
-// takesAway says whether a mutation would archive a record that is there, clear
-// a value that it holds, set what says that it is gone, or leave it without a link.
-func takesAway(m *sinks.Mutation, base *shadow.Entry) bool {
-	if m.Reason == mapping.ReasonRule || !base.There() {
-		return false
-	}
-	if m.Existence == sinks.Archived {
-		return m.Version >= base.Version
-	}
-	for i := range m.Properties {
-		p := &m.Properties[i]
-		if p.State != sinks.Clear && m.Existence != sinks.Kept {
-			continue
-		}
-		if s := base.Property(p.Name); s != nil && s.Held && s.Version <= m.Version && s.Value != text(*p) {
-			return true
-		}
-	}
-	return unlinks(m, base)
-}
-
-// massChange counts what a mutation takes away. When it is too much the flow is
-// turned, and the mutation not to be delivered.
-func (t *term) massChange(f *fetched, base *shadow.Entry) (bool, error) {
-	fl, m := t.flows[f.p.flow], f.mutation
-	if fl.limit.Off || !takesAway(m, base) {
-		return false, nil
-	}
-	if until, ok := fl.Until.At(f.p.topic, f.p.number); ok && f.offset < until {
-		return false, nil // a person has let it go
-	}
-	now := time.Now()
-	if now.Sub(fl.pruned) > fl.limit.Within/20 {
-		fl.pruned = now
-		for id, was := range fl.taken {
-			if now.Sub(was.at) > fl.limit.Within {
-				delete(fl.taken, id)
-			}
-		}
-	}
-	fl.taken[maphash.String(sumSeed, m.Record.ID())] = taken{now, m.Existence == sinks.Archived}
-	fl.kinds[m.Record.Object+"/"+m.Record.Property+"/"] = true
-	why, err := t.tooMuch(fl)
-	if err != nil || why == "" {
-		return false, err
-	}
-	entry := audit.New("hold", "flow "+fl.Flow, why)
-	entry.Who = "chartwire"
-	t.acts = append(t.acts, entry.Record(t.o.Topics))
-	t.turn(fl, holds.Request{Act: holds.Hold, Reason: why, Who: entry.Who, Offset: -1})
-	return true, nil
-}
-
-// tooMuch says why what the flow takes away is too much, or "".
-func (t *term) tooMuch(fl *flowState) (string, error) {
-	n, l := len(fl.taken), fl.limit
-	within := fmt.Sprintf("records would be archived, or lose values, within %s", l.Within)
-	if n > l.Records {
-		return fmt.Sprintf("more than %d %s", l.Records, within), nil
-	}
-	if n <= l.AtLeast || float64(n) <= l.Share*float64(fl.there) {
-		return "", nil
-	}
-	// The count is good until twice as much is taken away.
-	fl.there = 0
-	for _, was := range fl.taken {
-		if was.archived { // it was there
-			fl.there++
-		}
-	}
-	for kind := range fl.kinds {
-		more, err := t.store.Count(kind, int(2*float64(n)/l.Share)+1)
-		if err != nil {
-			return "", err
-		}
-		fl.there += more
-	}
-	if float64(n) <= l.Share*float64(fl.there) {
-		return "", nil
-	}
-	return fmt.Sprintf("more than %g %% of about %d %s", 100*l.Share, fl.there, within), nil
-}
-
 // saveHolds puts what changed of the flows' states into the open transaction.
 func (t *term) saveHolds(now time.Time) {
 	for _, fl := range t.flows {
@@ -389,11 +269,4 @@ func (t *term) reportHolds(s *DeliverStatus) {
 			s.Held[flow] = DeliverHold{fl.Since, fl.Why, fl.Who, fl.Back}
 		}
 	}
-}
-
-func (l *HoldLimit) check() error {
-	if l.Records < 0 || l.Share < 0 || l.AtLeast < 0 || l.Within < 0 {
-		return errors.New("deliver: a negative limit of what a flow may take away")
-	}
-	return nil
 }

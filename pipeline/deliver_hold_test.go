@@ -114,16 +114,21 @@ func testHeld(t *testing.T, e *deliverEnv) {
 			t.Errorf("%s was not archived after all", k)
 		}
 	}
-	// What comes after the release counts anew.
+	// What comes after the release counts anew, across a restart.
 	for i := range 20 {
 		e.send(e.mutation(key(i+4), sinks.Routine, "a", "2"))
 	}
 	e.settle(soon)
-	var ms []*sinks.Mutation
-	for i := range 20 {
-		ms = append(ms, e.mutation(key(i+4), sinks.Routine, "a", ""))
+	for i := range 14 {
+		if i == 7 {
+			r.kill()
+			r = e.start(limit)
+		}
+		e.send(e.mutation(key(i+4), sinks.Routine, "a", ""))
+		if i < 10 {
+			e.settle(soon)
+		}
 	}
-	e.send(ms...)
 	e.eventually(soon, "it is held again", func() bool { return r.Status().Held["om"].Why != "" })
 	acts, err := audit.List(t.Context(), e.c, e.topics)
 	if err != nil {

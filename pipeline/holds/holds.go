@@ -60,8 +60,20 @@ type State struct {
 	Until Offsets `json:"until,omitempty"`
 	// Doubt says that mutations held back may have been tried, without an answer.
 	Doubt bool `json:"doubt,omitempty"`
+	// Taken is what the flow took away of late, by minute: a process that ends
+	// again and again does not make many small changes of a large one.
+	Taken []Taken `json:"taken,omitempty"`
+	// Kinds are those of the records: beginnings of their ids.
+	Kinds []string `json:"kinds,omitempty"`
 	// Asked is the offset of the newest request that was carried out.
 	Asked int64 `json:"asked"`
+}
+
+// Taken counts the records that something was taken away from in a minute.
+type Taken struct {
+	Minute   time.Time `json:"minute"`
+	Records  int       `json:"records"`
+	Archived int       `json:"archived,omitempty"` // of them
 }
 
 // Offsets are by topic and partition.
