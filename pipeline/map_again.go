@@ -196,7 +196,7 @@ func (t *mapTerm) mapRequests(ctx context.Context) error {
 	done := 0
 	for _, r := range t.requests {
 		s := t.r.sources[r.source]
-		if s != nil && s.cut == nil {
+		if s != nil && s.cut == nil || t.joins != nil && !t.joins.ready() {
 			break // its rows are not there yet
 		}
 		if err := t.mapRequest(ctx, &r); err != nil {

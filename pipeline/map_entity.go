@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"chartwire/cdc"
 	"chartwire/pipeline/mapping"
 	"chartwire/sinks"
 )
@@ -20,8 +21,10 @@ type mapEntity struct {
 	commit  time.Time
 	read    time.Time
 	origin  []sinks.Origin
-	// seen says that a rule's condition is seen as it is, not as it became.
-	seen bool
+	// seen says that a rule's condition is seen as it is, not as it became, but
+	// for an entity whose root the stream made at or after since.
+	seen  bool
+	since int64
 }
 
 // mapJoinedResult is what became of a joined entity.
@@ -43,6 +46,7 @@ type mapRowsOf struct {
 	t    *mapTerm
 	join *mapJoin
 	root *mapping.Row // the first of node 0 that was read
+	made bool         // by the stream
 	err  error        // of the local state
 }
 
@@ -88,7 +92,7 @@ func (r *mapRowsOf) row(n *mapNode, key string, yield func(mapping.Row, error) b
 	if n.Parent < 0 && r.root == nil {
 		root := out
 		root.Data = nil
-		r.root = &root
+		r.root, r.made = &root, row.Op == cdc.Create
 	}
 	return yield(out, nil)
 }
@@ -190,12 +194,13 @@ func (w *mapWorker) joined(ctx context.Context, e *mapEntity) (*mapJoinedResult,
 	case mapping.Left, mapping.Deleted:
 		r.forget = was.Record != ""
 	}
+	seen := e.seen && !(rows.made && e.since > 0 && rows.root.Seq >= e.since)
 	for i := range out.Verdicts {
 		v := &out.Verdicts[i]
 		if v.Now == mapping.Unknown {
 			continue
 		}
-		r.events = append(r.events, mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, seen: e.seen, date: v.Date,
+		r.events = append(r.events, mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, seen: seen, date: v.Date,
 			since: t.joins.since(m), read: e.read, seq: in.Seq, entity: in})
 	}
 	return r, nil
@@ -265,6 +270,11 @@ func (j *mapJoins) dueStep(ctx context.Context) (more bool, err error) {
 				e.reason = mapping.ReasonSnapshot
 			}
 			again := t.progress.Maps[p.join.id]
+			for _, r := range p.Seqs {
+				if r.Source == p.join.m.Source {
+					e.since = r.First
+				}
+			}
 			e.seen = !p.Live || again.Remap && !again.passed(p.entity)
 			entities[i] = e
 		}

@@ -113,7 +113,7 @@ func testJoinedLoad(t *testing.T, w *joinedWorld) {
 		}
 	}
 	for i := range 40 {
-		w.rows["orders"][i] = order("email", fmt.Sprint(i))
+		w.rows["orders"][i] = order("email", fmt.Sprint(i), "total", fmt.Sprint(i*20))
 		w.rows["items"][i] = cells{"order_id": fmt.Sprint(i), "name": "Tea"}
 	}
 	read := func(table string) {
@@ -125,7 +125,7 @@ func testJoinedLoad(t *testing.T, w *joinedWorld) {
 	}
 	loads(w.mapWorld, map[string]cdc.LoadPhase{"orders": cdc.LoadReading, "items": cdc.LoadWaiting})
 	loads(w.om, nil)
-	m := w.run(w.options(t.TempDir(), w.compile(shopOrders, shopGuests)))
+	m := w.run(w.options(t.TempDir(), w.compile(shopOrders+shopRule, shopGuests)))
 	w.om.batch().commit(0)
 	read("orders")
 	w.until(m)
@@ -139,11 +139,22 @@ func testJoinedLoad(t *testing.T, w *joinedWorld) {
 	if n := len(w.of("orders", "4")); n != 0 {
 		t.Errorf("%d mutations of an order that nobody changed", n)
 	}
+	w.edit(rowEdit{"orders", 50, order("total", "500")}) // new, and big
+	w.wait(m, "what changes is mapped", func(s pipeline.MapStatus) bool { return s.Pending == 0 && w.mapWorld.seq <= s.Sources["shop"].Seq })
 	read("items")
 	loads(w.mapWorld, nil)
 	w.batch().commit(0)
 	w.settled(m)
 	w.verify()
+	fired := 0
+	for _, mu := range w.written().all {
+		if strings.HasPrefix(mu.Record.Key, "shop/orders/big:") {
+			fired++
+		}
+	}
+	if n := len(w.of("guests", "shop/orders/big:50:1")); n != 1 || fired != 1 {
+		t.Errorf("the rule fired %d times, %d times for the new order", fired, n)
+	}
 	if all := w.of("orders", "4"); len(all) != 1 || all[0].Lane != sinks.Backfill || all[0].Reason != "snapshot" {
 		t.Errorf("got %d mutations: %+v", len(all), all)
 	}

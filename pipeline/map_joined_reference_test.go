@@ -91,7 +91,7 @@ func (w *joinedWorld) shown(got *written) map[string]string {
 		newest[m.Record.Object+"/"+m.Record.Key] = m
 	}
 	for key, m := range newest {
-		if m.Existence == sinks.Archived {
+		if m.Existence == sinks.Archived || m.Reason == mapping.ReasonRule {
 			continue
 		}
 		values := map[string]string{}
