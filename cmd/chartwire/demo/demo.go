@@ -64,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() {
 		// What failed is left for looking at.
-		if !o.Keep && (err == nil || ctx.Err() != nil) {
+		if err == nil || ctx.Err() != nil && !errors.Is(err, ErrDiffers) {
 			_ = os.RemoveAll(dir)
 		}
 	}()
