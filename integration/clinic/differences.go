@@ -73,3 +73,30 @@ func ticketDifferences(want map[string]bool, sim *hubspottest.Server, pager *not
 	}
 	return out
 }
+
+// EmailDifferences compares the contacts' own e-mail: it is a patient's who alone
+// has the address, and nobody's else.
+func EmailDifferences(pool *sql.DB, sim *hubspottest.Server) ([]string, error) {
+	rows, err := pool.Query(`SELECT CAST(p.PatNum AS CHAR), COALESCE(IF(s.n = 1, s.email, ''), '') FROM omaggregation p LEFT JOIN
+ (SELECT LOWER(TRIM(Email)) AS email, COUNT(*) AS n FROM omaggregation WHERE TRIM(Email) <> '' GROUP BY 1) s ON s.email = LOWER(TRIM(p.Email))`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	want := map[string]string{}
+	for rows.Next() {
+		var key, email string
+		if err := rows.Scan(&key, &email); err != nil {
+			return nil, err
+		}
+		want[key] = email
+	}
+	var out []string
+	for _, r := range sim.Records("contacts") {
+		key := r.Properties["open_medical_patient_id"]
+		if key != "" && r.Properties["email"] != want[key] {
+			out = append(out, fmt.Sprintf("contact %s: email is not what the rows say", key))
+		}
+	}
+	return out[:min(len(out), 20)], rows.Err()
+}

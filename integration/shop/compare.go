@@ -134,6 +134,8 @@ func (h *holding) left(id ID, have *hubspottest.Record, past *Past) {
 		h.note(id, "should have been archived")
 	case have.Properties["woo_record_active"] != "false":
 		h.note(id, "has left and is not marked so")
+	case have.Properties["email"] != "":
+		h.note(id, "has left and keeps the address from others")
 	default:
 		for name, values := range past.Values {
 			if !slices.Contains(values, have.Properties[name]) {

@@ -28,13 +28,13 @@ var questions = []question{
 	{"contacts", "woocommerce_customer_id", "yes", `SELECT u.ID,` + person + `,
  (SELECT COALESCE(SUM(o.total_amount + COALESCE((SELECT SUM(r.total_amount) FROM wp_wc_orders r WHERE r.parent_order_id = o.id AND r.type = 'shop_order_refund'), 0)), 0)
    FROM wp_wc_orders o WHERE o.customer_id = u.ID AND o.type = 'shop_order' AND o.status IN ('wc-processing', 'wc-completed')) AS "woocommerce_lifetime_value number"
- FROM wp_users u WHERE ` + shopper + ` OR EXISTS (SELECT 1 FROM wp_wc_orders o WHERE o.customer_id = u.ID AND o.type = 'shop_order' AND o.status NOT IN ('auto-draft', 'wc-checkout-draft'))`},
+ FROM wp_users u WHERE ` + shopper + ` OR EXISTS (SELECT 1 FROM wp_wc_orders o WHERE o.customer_id = u.ID AND o.type = 'shop_order' AND o.status NOT IN ('auto-draft', 'draft', 'wc-checkout-draft'))`},
 	{"contacts", "woocommerce_customer_id", "no", `SELECT u.ID,` + person + `,
  (SELECT COALESCE(SUM(` + total("o.ID") + ` + COALESCE((SELECT SUM(` + total("r.ID") + `) FROM wp_posts r WHERE r.post_parent = o.ID AND r.post_type = 'shop_order_refund'), 0)), 0)
    FROM wp_posts o JOIN wp_postmeta c ON c.post_id = o.ID AND c.meta_key = '_customer_user' WHERE c.meta_value = u.ID AND o.post_type = 'shop_order'
    AND o.post_status IN ('wc-processing', 'wc-completed')) AS "woocommerce_lifetime_value number"
  FROM wp_users u WHERE ` + shopper + ` OR EXISTS (SELECT 1 FROM wp_posts o JOIN wp_postmeta c ON c.post_id = o.ID AND c.meta_key = '_customer_user'
-   WHERE c.meta_value = u.ID AND o.post_type = 'shop_order' AND o.post_status NOT IN ('auto-draft', 'wc-checkout-draft'))`},
+   WHERE c.meta_value = u.ID AND o.post_type = 'shop_order' AND o.post_status NOT IN ('auto-draft', 'draft', 'wc-checkout-draft'))`},
 	{"contacts", "woocommerce_customer_id", "yes", `SELECT CONCAT('mail:', LOWER(g.billing_email)), LOWER(g.billing_email) AS woo_email,
  IF(EXISTS (SELECT 1 FROM wp_users u WHERE LOWER(u.user_email) = LOWER(g.billing_email)), '', LOWER(g.billing_email)) AS email,
  a.first_name AS firstname, a.last_name AS lastname, a.phone AS "phone phone", a.address_1 AS address, a.city, a.state, a.postcode AS zip, 'true' AS woo_record_active,
@@ -42,7 +42,7 @@ var questions = []question{
    FROM wp_wc_orders o WHERE o.customer_id = 0 AND LOWER(o.billing_email) = LOWER(g.billing_email) AND o.type = 'shop_order' AND o.status IN ('wc-processing', 'wc-completed'))
    AS "woocommerce_lifetime_value number"
  FROM wp_wc_orders g LEFT JOIN wp_wc_order_addresses a ON a.order_id = g.id AND a.address_type = 'billing'
- WHERE g.id IN (SELECT MAX(id) FROM wp_wc_orders WHERE type = 'shop_order' AND customer_id = 0 AND billing_email <> '' AND status NOT IN ('auto-draft', 'wc-checkout-draft') GROUP BY LOWER(billing_email))`},
+ WHERE g.id IN (SELECT MAX(id) FROM wp_wc_orders WHERE type = 'shop_order' AND customer_id = 0 AND billing_email <> '' AND status NOT IN ('auto-draft', 'draft', 'wc-checkout-draft') GROUP BY LOWER(billing_email))`},
 	{"contacts", "woocommerce_customer_id", "no", `SELECT CONCAT('mail:', LOWER(g.meta_value)), LOWER(g.meta_value) AS woo_email,
  IF(EXISTS (SELECT 1 FROM wp_users u WHERE LOWER(u.user_email) = LOWER(g.meta_value)), '', LOWER(g.meta_value)) AS email,
  ` + fact("g.post_id", "_billing_first_name") + ` AS firstname, ` + fact("g.post_id", "_billing_last_name") + ` AS lastname, ` + fact("g.post_id", "_billing_phone") + ` AS "phone phone",
@@ -54,7 +54,7 @@ var questions = []question{
  FROM wp_postmeta g WHERE g.meta_id IN (SELECT MAX(b.meta_id) FROM wp_posts o JOIN wp_postmeta b ON b.post_id = o.ID AND b.meta_key = '_billing_email'
    JOIN wp_postmeta c ON c.post_id = o.ID AND c.meta_key = '_customer_user' JOIN
    (SELECT MAX(o.ID) AS latest FROM wp_posts o JOIN wp_postmeta b ON b.post_id = o.ID AND b.meta_key = '_billing_email' JOIN wp_postmeta c ON c.post_id = o.ID AND c.meta_key = '_customer_user'
-     WHERE o.post_type = 'shop_order' AND c.meta_value = '0' AND b.meta_value <> '' AND o.post_status NOT IN ('auto-draft', 'wc-checkout-draft') GROUP BY LOWER(b.meta_value)) l ON l.latest = o.ID
+     WHERE o.post_type = 'shop_order' AND c.meta_value = '0' AND b.meta_value <> '' AND o.post_status NOT IN ('auto-draft', 'draft', 'wc-checkout-draft') GROUP BY LOWER(b.meta_value)) l ON l.latest = o.ID
    GROUP BY o.ID)`},
 	{"deals", "woocommerce_order_id", "yes", `SELECT o.id, CONCAT('Order ', o.id) AS dealname, 'ENNU Program Enrollment' AS pipeline, ` + of(stages, "o.status") + ` AS dealstage,
  o.total_amount AS "amount number", o.currency AS woo_currency, o.date_created_gmt AS "woo_order_date time",
@@ -63,14 +63,14 @@ var questions = []question{
  IF(EXISTS (SELECT 1 FROM wp_wc_orders r WHERE r.parent_order_id = o.id AND r.type = 'shop_order_refund' AND r.total_amount = 0), 'true', 'false') AS woo_refund_review,
  COALESCE(` + of(items, "o.id") + `, '') AS "woo_items html", ` + of(count, "o.id") + ` AS "woo_item_count number",
  IF(o.customer_id > 0, o.customer_id, CONCAT('mail:', o.billing_email)) AS "link contact"
- FROM wp_wc_orders o WHERE o.type = 'shop_order' AND o.status NOT IN ('auto-draft', 'wc-checkout-draft')`},
+ FROM wp_wc_orders o WHERE o.type = 'shop_order' AND o.status NOT IN ('auto-draft', 'draft', 'wc-checkout-draft')`},
 	{"deals", "woocommerce_order_id", "no", `SELECT o.ID, CONCAT('Order ', o.ID) AS dealname, 'ENNU Program Enrollment' AS pipeline, ` + of(stages, "o.post_status") + ` AS dealstage,
  ` + total("o.ID") + ` AS "amount number", ` + fact("o.ID", "_order_currency") + ` AS woo_currency, o.post_date_gmt AS "woo_order_date time",
  NULLIF(` + fact("o.ID", "_date_paid") + `, '') AS "woo_paid_date epoch", COALESCE(` + fact("o.ID", "_payment_method") + `, '') AS payment_method,
  (SELECT COALESCE(-SUM(` + total("r.ID") + `), 0) FROM wp_posts r WHERE r.post_parent = o.ID AND r.post_type = 'shop_order_refund') AS "woo_refunded_amount number",
  IF(EXISTS (SELECT 1 FROM wp_posts r WHERE r.post_parent = o.ID AND r.post_type = 'shop_order_refund' AND ` + total("r.ID") + ` = 0), 'true', 'false') AS woo_refund_review,
  COALESCE(` + of(items, "o.ID") + `, '') AS "woo_items html", ` + of(count, "o.ID") + ` AS "woo_item_count number", ` + buyer("o.ID") + ` AS "link contact"
- FROM wp_posts o WHERE o.post_type = 'shop_order' AND o.post_status NOT IN ('auto-draft', 'wc-checkout-draft')`},
+ FROM wp_posts o WHERE o.post_type = 'shop_order' AND o.post_status NOT IN ('auto-draft', 'draft', 'wc-checkout-draft')`},
 	{"deals", "woocommerce_subscription_id", "yes", `SELECT o.id, CONCAT('Subscription ', o.id) AS dealname, 'ENNU Subscriptions' AS pipeline, ` + of(states, "o.status") + ` AS dealstage,
  ` + of(states, "o.status") + ` AS subscription_status, o.total_amount AS "amount number", o.currency AS woo_currency, COALESCE(o.payment_method, '') AS payment_method,` + schedule("wp_wc_orders_meta", "order_id", "o.id") + `,
  IF(o.customer_id > 0, o.customer_id, CONCAT('mail:', o.billing_email)) AS "link contact", IF(o.parent_order_id > 0, o.parent_order_id, '') AS "link order"

@@ -338,8 +338,11 @@ func (e *Evaluator) gone(p *policyPlan, key string) *sinks.Mutation {
 		m.Existence = sinks.Archived
 	}
 	for i := range p.set {
-		text, _ := p.set[i].render(nil, nil)
-		q := sinks.Property{Name: p.set[i].name, State: sinks.Set, Value: string(text), Lane: p.set[i].lane, PHI: p.set[i].phi}
+		q := sinks.Property{Name: p.set[i].name, State: sinks.Clear, Lane: p.set[i].lane, PHI: p.set[i].phi}
+		if !p.set[i].clear {
+			text, _ := p.set[i].render(nil, nil)
+			q.State, q.Value = sinks.Set, string(text)
+		}
 		if in.Reason == ReasonChange {
 			q.Changed = in.Commit
 		}

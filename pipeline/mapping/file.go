@@ -278,7 +278,11 @@ func (m *mapFile) policy(o *object, key string) policy {
 	}
 	out := policy{place: p, verb: "set"}
 	for _, e := range set.keys {
-		if val, ok := m.scalar(e.node); ok {
+		val, ok := m.scalar(e.node)
+		switch {
+		case ok && val.null:
+			out.set = append(out.set, &propFile{name: e.scalar, clear: true, class: m.class})
+		case ok:
 			out.set = append(out.set, &propFile{name: e.scalar, is: &val, class: m.class})
 		}
 	}

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"chartwire/integration/clinic"
@@ -16,8 +17,12 @@ func (d *demo) differences(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	emails, err := clinic.EmailDifferences(d.pool, d.sim)
+	if err != nil {
+		return nil, err
+	}
 	more, err := d.shopDifferences(ctx)
-	return append(diff, more...), err
+	return slices.Concat(diff, emails, more), err
 }
 
 // compare says whether everything came out equal.
@@ -37,17 +42,11 @@ func (d *demo) compare(ctx context.Context) error {
 }
 
 func (d *demo) summary(err error) {
-	contacts, creates := d.sim.Records("contacts"), 0
-	for _, r := range contacts {
-		if r.Requests > 0 {
-			creates++
-		}
-	}
 	result := "equal: every contact, product, deal, link, ticket and page is what the tables say, none is there twice"
 	if err != nil {
 		result = err.Error()
 	}
-	d.say("\nAfter %s: %d contacts, %d products, %d deals, %d tickets, %d pages, %.0f API calls.\n%s", d.since(), creates, d.there("products"), d.there("deals"),
+	d.say("\nAfter %s: %d contacts, %d products, %d deals, %d tickets, %d pages, %.0f API calls.\n%s", d.since(), d.there("contacts"), d.there("products"), d.there("deals"),
 		d.there("tickets"), len(d.pager.Pages()), d.board.last.calls, result)
 }
 

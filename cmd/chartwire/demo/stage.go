@@ -140,7 +140,7 @@ func (d *demo) setHubSpot(_ context.Context, s *stage) error {
 	text := clinic.Config{Installation: "demo", Data: filepath.Join(s.dir, "data"), Kafka: "embedded", Registry: "embedded", Address: s.db.Addr,
 		Sources: shop.Source(s.shop.db.Addr, clinic.Reader, "${SHOP_PASSWORD}", ""),
 		// One flow for patients and shop: who has an address is asked of both.
-		Flows:   shop.Flow("people", "om-aggregation/contacts") + clinic.LabsFlow,
+		Flows:   shop.Flow("people", "om-aggregation/contacts", "om-aggregation/emails") + clinic.LabsFlow,
 		HubSpot: url, Pages: pages, Sections: fmt.Sprintf("site_key: ${CHARTWIRE_SITE_KEY}\nhttp: {address: \"127.0.0.1:%d\"}\n", port)}.String()
 	return os.WriteFile(s.config, []byte(text), 0o600)
 }
