@@ -47,8 +47,8 @@ type CaptureOptions struct {
 // One goroutine takes transactions from the stream and makes records of them;
 // another sends and commits them. While a Kafka transaction is committed the
 // next is collected, and how long it is collected adapts to how much comes:
-// nothing waits when capture has caught up, up to a tenth of a second on a
-// backlog, whose records are sent meanwhile. Memory is bounded by the bytes of
+// nothing waits when capture has caught up, up to 150 ms on a backlog, whose
+// records are sent meanwhile. Memory is bounded by the bytes of
 // the batches that the brokers have not taken.
 //
 // A source transaction that comes in pieces may be written in several,

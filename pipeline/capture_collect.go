@@ -31,6 +31,7 @@ type collector struct {
 	free  []*batch
 	since gathered
 	full  bool  // nothing more is taken before a commit
+	stuck bool  // what came waits for a batch to fill
 	ended bool  // nothing more will come
 	err   error // why; nil when ctx ended
 	heard time.Time
@@ -39,6 +40,7 @@ type collector struct {
 // gathered is what came since the last commit.
 type gathered struct {
 	began   time.Time // the first content
+	last    time.Time // when anything came last
 	bytes   int       // of keys and values
 	txns    int
 	content bool // there is more than progress
@@ -107,8 +109,10 @@ func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 		in.notify()
 	}
 	for (in.full || !in.space()) && ctx.Err() == nil {
+		in.stuck = true
 		in.room.Wait()
 	}
+	in.stuck = false
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,6 +123,7 @@ func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 	if first {
 		in.since.began = now
 	}
+	in.since.last = now
 	if in.cur.cost >= batchBytes {
 		in.hand()
 		in.notify()

@@ -22,9 +22,12 @@ const (
 	// come: up to lingerMost at lingerRate bytes a second. One commit takes about
 	// four milliseconds, in which the next batch fills.
 	lingerBytes = 64 << 10
-	lingerMost  = 100 * time.Millisecond
+	lingerMost  = 150 * time.Millisecond
 	lingerRate  = 100e6
 	lingerLeast = 5 * time.Millisecond // the age from which on a rate means something
+	// lingerPause is how long nothing comes before the backlog is taken to be at
+	// its end: a large transaction takes some of it to be decoded.
+	lingerPause = 25 * time.Millisecond
 )
 
 // committer writes batch after batch, a cut behind some of them, and keeps the
@@ -93,6 +96,9 @@ func (m *committer) due(now time.Time) (ready []*batch, wait time.Duration, ende
 	case in.full:
 	case since.content:
 		wait = linger(since.bytes, now.Sub(since.began), since.inside)
+		if !since.inside && !in.stuck {
+			wait = min(wait, since.last.Add(lingerPause).Sub(now))
+		}
 	case since.moved:
 		wait = m.last.Add(progressEvery).Sub(now)
 	default:

@@ -39,13 +39,35 @@ func TestLinger(t *testing.T) {
 	const ms = time.Millisecond
 	f(300, 0, false, 0, 0) // one row, caught up: at once
 	f(300, time.Hour, false, 0, 0)
-	f(60_000, 4*ms, false, 0, 0)        // a few hundred while the last commit was on its way
-	f(1<<20, 4*ms, false, 95*ms, 96*ms) // a backlog: a tenth of a second in all
-	f(1<<20, 40*ms, false, -14*ms, -13*ms)
-	f(10<<20, 95*ms, false, 5*ms, 5*ms)
-	f(10<<20, 101*ms, false, -ms, 0)
-	f(300, ms, true, 99*ms, 99*ms) // inside a transaction there is no hurry
-	f(300, 100*ms, true, 0, 0)
+	f(60_000, 4*ms, false, 0, 0)          // a few hundred while the last commit was on its way
+	f(1<<20, 4*ms, false, 145*ms, 146*ms) // a backlog: 150 ms in all
+	f(1<<20, 40*ms, false, -ms, 0)
+	f(10<<20, 95*ms, false, 55*ms, 55*ms)
+	f(15<<20, 151*ms, false, -ms, 0)
+	f(300, ms, true, 149*ms, 149*ms) // inside a transaction there is no hurry
+	f(300, 150*ms, true, 0, 0)
+}
+
+// TestDue wants a backlog to be collected until it is old enough, or at its end.
+func TestDue(t *testing.T) {
+	now := time.Now()
+	const ms = time.Millisecond
+	f := func(name string, since gathered, stuck, full bool, least, most time.Duration) {
+		t.Helper()
+		in := newCollector(nil, nil, 0)
+		in.since, in.stuck, in.full = since, stuck, full
+		if _, got, ended := (&committer{in: in}).due(now); got < least || got > most || ended {
+			t.Errorf("%s: %s, ended %v, want %s to %s", name, got, ended, least, most)
+		}
+	}
+	g := gathered{began: now.Add(-60 * ms), last: now.Add(-2 * ms), bytes: 30 << 20, content: true, moved: true}
+	f("a backlog", g, false, false, 20*ms, 23*ms) // unless more comes
+	f("full", g, false, true, 0, 0)
+	g.last = now.Add(-26 * ms)
+	f("its end", g, false, false, -ms, 0)
+	f("brokers that are slow", g, true, false, 85*ms, 90*ms)
+	g.inside = true
+	f("inside a transaction", g, false, false, 85*ms, 90*ms)
 }
 
 // TestArena wants bytes and elements to stay where and what they were.
