@@ -82,11 +82,7 @@ func newRoad(b *testing.B, latency time.Duration) *road {
 	r.sim = hubspottest.New(hubspottest.Options{}) // with the limits of an account
 	const key = "a-key-for-the-benchmark"
 	sim, pages := serve(b, r.sim), serve(b, notifytest.New(key))
-	dir := b.TempDir()
-	config := filepath.Join(dir, "chartwire.yaml")
-	text := fmt.Sprintf(`installation: bench
-data: %s
-kafka: {brokers: ["%s"]}
+	start(b, r.sim, latency, []string{"DB=" + db.Password, "KEY=" + key}, fmt.Sprintf(`kafka: {brokers: ["%s"]}
 registry: %s
 sources:
   labs: {kind: labs, address: "%s", database: clinic, user: test, password: "${DB}", zone: UTC}
@@ -95,24 +91,33 @@ sinks:
   notify: {key: "${KEY}", link: "https://example.com", routes: {default: {url: "%s/d"}, critical-results: {url: "%s/c"}}}
 flows:
   labs: {maps: [labs/lab_results]}
-http: {address: "127.0.0.1:%d"}
-`, filepath.Join(dir, "data"), r.kafka, servers.Registry(b), db.Addr, sim, pages, pages, port(b))
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+`, r.kafka, servers.Registry(b), db.Addr, sim, pages, pages))
+	return r
+}
+
+// start provisions the account, gives its answers their latency and runs
+// everything until the benchmark's end.
+func start(b *testing.B, sim *hubspottest.Server, latency time.Duration, env []string, config string) {
+	b.Helper()
+	dir := b.TempDir()
+	file := filepath.Join(dir, "chartwire.yaml")
+	config = fmt.Sprintf("installation: bench\ndata: %s\nhttp: {address: \"127.0.0.1:%d\"}\n", filepath.Join(dir, "data"), port(b)) + config
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	env := append(os.Environ(), "DB="+db.Password, "TOKEN="+hubspottest.DefaultToken, "KEY="+key)
+	env = append(append(os.Environ(), "TOKEN="+hubspottest.DefaultToken), env...)
 	bin := filepath.Join(dir, "chartwire")
 	for _, cmd := range []*exec.Cmd{
 		exec.Command("go", "build", "-o", bin, "chartwire/cmd/chartwire"),
-		exec.Command(bin, "check", "--create-properties", "-c", config),
+		exec.Command(bin, "check", "--create-properties", "-c", file),
 	} {
 		cmd.Env = env
 		if out, err := cmd.CombinedOutput(); err != nil {
 			b.Fatalf("%s: %v\n%s", cmd, err, out)
 		}
 	}
-	r.sim.SetLatency(hubspottest.Latency{Fixed: latency})
-	run := exec.Command(bin, "run", "-c", config)
+	sim.SetLatency(hubspottest.Latency{Fixed: latency})
+	run := exec.Command(bin, "run", "-c", file)
 	run.Env, run.SysProcAttr = env, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := run.Start(); err != nil {
 		b.Fatal(err)
@@ -121,7 +126,6 @@ http: {address: "127.0.0.1:%d"}
 		_ = run.Process.Signal(syscall.SIGTERM)
 		_ = run.Wait()
 	})
-	return r
 }
 
 func serve(b *testing.B, h http.Handler) string {
