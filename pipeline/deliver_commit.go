@@ -115,6 +115,8 @@ func (t *term) progress(clean bool) shadow.Progress {
 	for _, part := range t.partitions {
 		if mark := part.mark(); mark >= 0 {
 			put(p.Offsets, part, mark)
+		} else { // a release reads it again from its start
+			delete(p.Offsets[part.topic], part.number)
 		}
 		put(p.Reach, part, part.asked)
 	}
