@@ -64,8 +64,9 @@ const (
 	linkCrowd = 500
 )
 
-// linkLinger is how long links wait for company while the lane has records to write.
-var linkLinger = [len(sinks.Lanes)]time.Duration{0, 300 * time.Millisecond, 3 * time.Second, 10 * time.Second}
+// linkLinger is how long links wait for company, and let records go first, while
+// the lane has some to write.
+var linkLinger = [len(sinks.Lanes)]time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 3 * time.Second, 10 * time.Second}
 
 // consider queues a record whose links may be asked for.
 func (t *term) consider(id string, lane sinks.Lane, now time.Time) {
