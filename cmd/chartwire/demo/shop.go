@@ -143,12 +143,16 @@ func callsSince(before, after map[hubspottest.CallKind]int) (total int, kinds st
 
 // trade replays what the recorded shop did from then on, as if a dozen shoppers
 // came at once; the function it returns waits for its end and counts the
-// transactions. Between the two halves the shop copies its orders from their own
-// tables to the posts, as it has to before it may switch.
+// transactions. What WooCommerce does in order stays in order: it copies its
+// orders from their own tables to the posts, keeps both in step for a checkout,
+// and only then makes the posts the authority.
 func (d *demo) trade(ctx context.Context, live time.Duration) func() (int, error) {
-	coming := d.shop.coming
-	n := slices.IndexFunc(coming, func(s shop.Scenario) bool { return s.Number == shop.Switched })
-	txns := slices.Concat(shop.Weave(coming[:n], 12, d.Seed), coming[n].Txns, shop.Weave(coming[n+1:], 12, d.Seed))
+	named := func(name string) int {
+		return slices.IndexFunc(d.shop.coming, func(s shop.Scenario) bool { return s.Name == name })
+	}
+	copied, turned := named("hpos_sync_on"), named("legacy_cpt_on")
+	txns := slices.Concat(shop.Weave(d.shop.coming[:copied], 12, d.Seed), shop.InOrder(d.shop.coming[copied:turned]),
+		shop.Weave(d.shop.coming[turned:], 12, d.Seed))
 	d.shop.player.Pace = live / time.Duration(len(txns))
 	done := make(chan error, 1)
 	go func() { done <- d.shop.player.Play(ctx, txns) }()
