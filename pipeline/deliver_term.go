@@ -293,6 +293,9 @@ func (t *term) finish() error {
 			return err
 		}
 	}
+	for _, fl := range t.flows {
+		fl.dirty = fl.dirty || fl.Held // how much waits is saved now and then
+	}
 	t.commit(!t.doubtful())
 	return t.landed(<-t.committed)
 }
