@@ -68,11 +68,6 @@ func (m *Map) join(mp *mapping.Map) {
 // joined reports whether joined maps or the conditions of maps read the table.
 func (t *mapTable) joined() bool { return len(t.roles) > 0 || len(t.whiles) > 0 }
 
-// reads reports whether one of the map's nodes is of the table.
-func (j *mapJoin) reads(t *mapTable) bool {
-	return slices.ContainsFunc(t.roles, func(r mapRole) bool { return r.join == j })
-}
-
 // mapJoins is what a term knows of joined maps.
 type mapJoins struct {
 	t          *mapTerm

@@ -52,12 +52,6 @@ func startIn(dir, name string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Signal sends the process a signal: SIGSTOP and SIGCONT make it hang and go on.
-func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
-
-// Pid is the process's number.
-func (p *Process) Pid() int { return p.cmd.Process.Pid }
-
 // Kill ends the process at once, as a crash would, and waits for its end.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()

@@ -8,9 +8,6 @@ import (
 // MariaDB starts a private MariaDB of the system's version for the test.
 func MariaDB(t TB, args ...string) *DB { return database(t, MariaDB1011, args) }
 
-// MySQL starts a private MySQL of the newest version for the test.
-func MySQL(t TB, args ...string) *DB { return database(t, MySQLNew, args) }
-
 // Database starts a private server of the flavour for the test.
 func Database(t TB, f Flavor, args ...string) *DB { return database(t, f, args) }
 

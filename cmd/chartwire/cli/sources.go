@@ -48,19 +48,6 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	return cfg, nil
 }
 
-// tables reads what tables the databases have.
-func (s *site) tables(ctx context.Context) ([]*cdc.Table, error) {
-	var all []*cdc.Table
-	for _, name := range keys(s.cfg.Sources) {
-		tables, err := s.tablesOf(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, tables...)
-	}
-	return all, nil
-}
-
 func (s *site) tablesOf(ctx context.Context, name string) ([]*cdc.Table, error) {
 	cfg, err := s.sourceConfig(name)
 	if err != nil {
