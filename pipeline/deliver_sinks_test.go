@@ -42,11 +42,11 @@ func (s *lateSink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Resu
 	}
 	d := s.delays[0]
 	s.delays = s.delays[1:]
-	s.mu.Unlock()
-	s.wg.Go(func() {
+	s.wg.Go(func() { // under the lock: who sees no delay left may wait for this
 		time.Sleep(d)
 		s.Memory.Apply(context.WithoutCancel(ctx), writes)
 	})
+	s.mu.Unlock()
 	results := make([]sinks.Result, len(writes))
 	for i := range results {
 		results[i].Err = &sinks.Unavailable{Unknown: true, Wait: 10 * time.Millisecond, Err: errors.New("connection reset")}
