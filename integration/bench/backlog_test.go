@@ -42,7 +42,8 @@ func rows() int {
 
 // BenchmarkBacklog drains a backlog of rows in transactions of 5,000 and of
 // one from a real server into a real broker, exactly once, and beside it lets
-// the same client produce the same records from memory. Both are done before on
+// the same client produce the same records from memory, as they are and in
+// transactions of about as many as the capture's. All are done before on
 // a fifth of the rows, which are not counted: a broker that has just started
 // takes three times as long for the first of them, whoever that is.
 func BenchmarkBacklog(b *testing.B) {
@@ -65,10 +66,11 @@ func BenchmarkBacklog(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			bl.drain(b, max(c.rows/5/c.each, 1)*c.each, c.each)
 			for b.Loop() {
-				captured, alone := bl.drain(b, c.rows, c.each)
+				captured, alone, once := bl.drain(b, c.rows, c.each)
 				b.ReportMetric(captured.rate(), "rows/s")
 				b.ReportMetric(alone.rate(), "producer-rows/s")
 				b.ReportMetric(captured.rate()/alone.rate(), "of-producer")
+				b.ReportMetric(captured.rate()/once.rate(), "of-exactly-once-producer")
 				b.ReportMetric(captured.cpuPerRow(), "cpu-µs/row")
 				b.ReportMetric(alone.cpuPerRow(), "producer-cpu-µs/row")
 				b.ReportMetric(captured.allocs/float64(c.rows), "allocs/row")
@@ -114,8 +116,9 @@ type backlog struct {
 	next int // the next row's number
 }
 
-// drain writes n rows and captures them, and then produces them again alone.
-func (bl *backlog) drain(b *testing.B, n, each int) (captured, alone figures) {
+// drain writes n rows and captures them, and then produces them again alone,
+// without transactions and exactly once.
+func (bl *backlog) drain(b *testing.B, n, each int) (captured, alone, once figures) {
 	b.Helper()
 	topics := schemas.Topics{Prefix: fmt.Sprintf("bench%d", bl.next)}
 	// One row is there before, so that its schema is registered.
@@ -136,11 +139,13 @@ func (bl *backlog) drain(b *testing.B, n, each int) (captured, alone figures) {
 	took := time.Since(run.c.Status().Since)
 	captured = gauge(b).since(n, took, before)
 	run.stop()
-	alone = produceAlone(b, bl.conn, topics.Rows("src", cdc.TableID{Database: "bench", Name: "reference"}), n)
+	topic := topics.Rows("src", cdc.TableID{Database: "bench", Name: "reference"})
+	alone = produceAlone(b, bl.conn, topic, n, 0)
+	once = produceAlone(b, bl.conn, topic, n, 100_000)
 	if err := bl.db.Exec("use bench; set sql_log_bin=0; truncate reference; set sql_log_bin=1"); err != nil {
 		b.Fatal(err)
 	}
-	return captured, alone
+	return captured, alone, once
 }
 
 // write adds rows in transactions of so many.
@@ -228,12 +233,14 @@ func (r *running) until(b *testing.B, rows int64) {
 }
 
 // produceAlone reads the last n records of the topic into memory, whole, and
-// produces them again: the same keys, values, headers and timestamps.
-func produceAlone(b *testing.B, conn broker.Config, topic string, n int) figures {
+// produces them again: the same keys, values, headers and timestamps. With each
+// it does so in transactions of so many.
+func produceAlone(b *testing.B, conn broker.Config, topic string, n, each int) figures {
 	b.Helper()
+	again := fmt.Sprintf("%s.again%d", topic, each)
 	recs := make([]*kgo.Record, 0, n+1)
 	_, err := broker.Scan(b.Context(), conn, func(r *kgo.Record) error {
-		recs = append(recs, &kgo.Record{Topic: topic + ".again", Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp})
+		recs = append(recs, &kgo.Record{Topic: again, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Timestamp})
 		return nil
 	}, topic)
 	if err != nil {
@@ -243,21 +250,45 @@ func produceAlone(b *testing.B, conn broker.Config, topic string, n int) figures
 		b.Fatalf("%d records in the topic, want %d", len(recs), n+1)
 	}
 	recs = recs[1:]
-	client, err := conn.Client(kgo.MaxBufferedRecords(n))
+	opts := []kgo.Opt{kgo.MaxBufferedRecords(n)}
+	if each > 0 {
+		opts = append(opts, kgo.TransactionalID(again))
+	}
+	client, err := conn.Client(opts...)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	if err := broker.EnsureTopics(b.Context(), client, conn, broker.Topic{Name: topic + ".again"}); err != nil {
+	if err := broker.EnsureTopics(b.Context(), client, conn, broker.Topic{Name: again}); err != nil {
 		b.Fatal(err)
+	}
+	if each > 0 { // as capture holds its lease before the clock runs
+		if _, _, err := client.ProducerID(b.Context()); err != nil {
+			b.Fatal(err)
+		}
 	}
 	runtime.GC() // reading them is not what is measured
 	before, began := gauge(b), time.Now()
-	for _, r := range recs {
-		client.Produce(b.Context(), r, nil)
-	}
-	if err := client.Flush(b.Context()); err != nil {
-		b.Fatal(err)
+	for len(recs) > 0 {
+		part := recs
+		if each > 0 {
+			part = recs[:min(each, len(recs))]
+			if err := client.BeginTransaction(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, r := range part {
+			client.Produce(b.Context(), r, nil)
+		}
+		if err := client.Flush(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if each > 0 {
+			if err := client.EndTransaction(b.Context(), kgo.TryCommit); err != nil {
+				b.Fatal(err)
+			}
+		}
+		recs = recs[len(part):]
 	}
 	took := time.Since(began)
 	return gauge(b).since(n, took, before)
