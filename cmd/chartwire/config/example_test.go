@@ -3,6 +3,8 @@ package config
 import (
 	"os"
 	"testing"
+
+	"chartwire/schemas/maps"
 )
 
 // TestExample holds that the example that is shipped loads.
@@ -16,7 +18,14 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Sources) != 2 || len(c.Flows) != 2 || c.Sinks.Notify == nil || c.SiteKey.IsZero() {
+	if len(c.Sources) != 3 || len(c.Flows) != 2 || c.Sinks.Notify == nil || c.SiteKey.IsZero() {
 		t.Fatalf("got %+v", c)
+	}
+	for name, flow := range c.Flows {
+		for _, m := range flow.Maps {
+			if _, err := maps.Files.Open(m + ".yaml"); err != nil {
+				t.Errorf("flow %s: %v", name, err)
+			}
+		}
 	}
 }
