@@ -25,6 +25,7 @@ type plan struct {
 	props  []propPlan
 	read   []int // the columns of all props
 	links  []linkPlan
+	clock  bool // an expression reads the day
 
 	onDelete, onLeave policyPlan
 }
@@ -292,7 +293,7 @@ func (c *checker) checkKey() {
 	if c.mapFile.key == nil {
 		return
 	}
-	e := c.compile(c.mapFile.key)
+	e := c.compileIn(&scope{c: c, lasting: "a record's key"}, c.mapFile.key)
 	if e == nil {
 		return
 	}

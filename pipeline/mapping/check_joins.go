@@ -259,7 +259,7 @@ func (c *checker) checkGroup() {
 		return
 	}
 	for _, f := range c.joins.latest {
-		e := c.compile(f)
+		e := c.compileIn(&scope{c: c, lasting: "the order of a group's rows"}, f)
 		if e == nil {
 			continue
 		}

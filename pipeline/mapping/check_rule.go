@@ -33,7 +33,7 @@ func (c *checker) rule(f *ruleFile) *Rule {
 		r.plan.when = c.condition(f.when)
 	}
 	if f.once != nil {
-		if e := c.compile(f.once); e != nil {
+		if e := c.compileIn(&scope{c: c, lasting: "what a latch is kept for"}, f.once); e != nil {
 			if e.Type != expr.Text {
 				c.bad(f.once.place, "`once per` is `record` or a text, and this is "+e.Type.String()+"; write text(x)")
 			} else if c.joined() {
@@ -68,7 +68,7 @@ func (c *checker) fresh(f *ruleFile, r *Rule) {
 		return
 	}
 	r.Fresh = f.within
-	e := c.compile(f.fresh)
+	e := c.compileIn(&scope{c: c, lasting: "the row's own date"}, f.fresh)
 	if e == nil {
 		return
 	}

@@ -16,10 +16,20 @@ import (
 // valid. An error says that a row is not what its schema says, or is what Rows
 // yielded.
 func (e *Evaluator) EvalEntity(in *Entity) (*Output, error) {
+	if e.m.plan.clock && in.Yesterday != 0 && in.Yesterday != in.Today {
+		return e.evalDays(in)
+	}
+	return e.evalEntity(in, nil)
+}
+
+// evalEntity does it for one day. before is what the entity was by another: what
+// differs from it counts as changed.
+func (e *Evaluator) evalEntity(in *Entity, before *sinks.Mutation) (*Output, error) {
 	t := e.tree
 	t.reset(in)
 	e.entity = Input{Key: in.Key, Seq: in.Seq, Commit: in.Commit, Reason: in.Reason}
 	e.in, e.before.there, e.key = &e.entity, false, ""
+	e.now.frame.Today = in.Today
 	e.now.frame.Arena = e.now.frame.Arena[:0]
 	e.begin()
 
@@ -41,7 +51,7 @@ func (e *Evaluator) EvalEntity(in *Entity) (*Output, error) {
 	e.now.frame.RecordKey = append(e.now.frame.RecordKey[:0], e.key...)
 	if e.m.plan.key != nil && e.out.Presence != Undecided {
 		e.out.Rendered = true
-		e.mapEntity()
+		e.mapEntity(before)
 	}
 	e.judge(now, Unknown)
 	e.out.Flagged = t.flag
@@ -156,10 +166,10 @@ func joinedPresence(now Truth, there, was bool) Presence {
 }
 
 // mapEntity fills the output's mutation.
-func (e *Evaluator) mapEntity() {
+func (e *Evaluator) mapEntity(before *sinks.Mutation) {
 	switch e.out.Presence {
 	case Present:
-		e.mapJoined()
+		e.mapJoined(before)
 	case Left:
 		e.out.Mutation = e.gone(&e.m.plan.onLeave, e.key)
 	case Deleted:
@@ -178,7 +188,7 @@ func (e *Evaluator) origin() []sinks.Origin {
 }
 
 // mapJoined renders all properties and links of an entity that is present.
-func (e *Evaluator) mapJoined() {
+func (e *Evaluator) mapJoined(before *sinks.Mutation) {
 	plan, in := e.m.plan, e.tree.in
 	isNew := in.Was == nil || in.Was.Gone || in.Was.Record != e.key
 	e.buf, e.spans = e.buf[:0], e.spans[:0]
@@ -189,6 +199,7 @@ func (e *Evaluator) mapJoined() {
 		e.now.frame.Arena = e.now.frame.Arena[:0]
 		e.buf, got = p.render(&e.now.frame, e.buf)
 		sp := span{prop: i, start: start, end: len(e.buf), outcome: got, changed: isNew || p.nodes&in.Touched != 0}
+		sp.changed = sp.changed && before == nil || before != nil && !e.sameAs(before, p.name, &sp)
 		switch {
 		case got == refused:
 			e.refuse(p)
@@ -212,6 +223,7 @@ func (e *Evaluator) mapJoined() {
 func (e *Evaluator) Touches(node int, bs *schemas.RowSchema, before cdc.Row, as *schemas.RowSchema, after cdc.Row) bool {
 	t := e.tree
 	t.reset(nil)
+	t.frame.Today = 0 // a condition of the day may hold on any
 	b, err := e.concerned(node, bs, before)
 	a, err2 := e.concerned(node, as, after)
 	switch {

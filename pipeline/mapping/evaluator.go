@@ -30,6 +30,7 @@ type Evaluator struct {
 	in          *Input
 	tree        *tree // of a joined map
 	entity      Input // what in is of a joined map
+	verdicts    []Verdict
 }
 
 // image is one side of a change.
@@ -107,6 +108,7 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	}
 	clear(e.changed)
 	e.in = in
+	e.now.frame.Today, e.before.frame.Today = in.Today, in.dayBefore()
 	e.begin()
 
 	now, was := e.present(&e.now), e.present(&e.before)
@@ -223,7 +225,8 @@ func (e *Evaluator) differs(columns []int) bool {
 func (e *Evaluator) mapRecord(wasPresent bool) {
 	in, plan := e.in, e.m.plan
 	e.buf, e.spans = e.buf[:0], e.spans[:0]
-	if wasPresent && in.Reason == ReasonChange && !e.differs(plan.read) {
+	moved := plan.clock && in.dayBefore() != in.Today
+	if wasPresent && in.live() && !moved && !e.differs(plan.read) {
 		return // most changes of a wide table touch nothing that is mapped
 	}
 	e.out.Rendered = true
@@ -234,7 +237,7 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 		e.buf, got = p.render(&e.now.frame, e.buf)
 		sp := span{prop: i, start: start, end: len(e.buf), outcome: got, changed: true}
 		if wasPresent && got != unknown {
-			sp.changed = e.differs(p.columns) && !e.rendersSame(p, &sp)
+			sp.changed = (moved || e.differs(p.columns)) && !e.rendersSame(p, &sp)
 		}
 		switch {
 		case got == refused:
@@ -246,7 +249,7 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 			}
 		}
 	}
-	if e.out.Changed == 0 && in.Reason == ReasonChange && wasPresent {
+	if e.out.Changed == 0 && in.live() && wasPresent {
 		return
 	}
 	e.out.Mutation = e.mutation()
@@ -274,8 +277,8 @@ func (e *Evaluator) rendersSame(p *propPlan, sp *span) bool {
 func (e *Evaluator) mutation() *sinks.Mutation {
 	in, plan := e.in, e.m.plan
 	text := string(e.buf)
-	live := in.Reason == ReasonChange
-	whole := in.Reason != ReasonChange // a retry writes all
+	live := in.live()
+	whole := !live // a retry writes all
 	m := e.record(plan.record, e.key, in.Reason)
 	m.Properties = make([]sinks.Property, len(e.spans))
 	m.Lane = sinks.Backfill
@@ -343,7 +346,7 @@ func (e *Evaluator) gone(p *policyPlan, key string) *sinks.Mutation {
 			text, _ := p.set[i].render(nil, nil)
 			q.State, q.Value = sinks.Set, string(text)
 		}
-		if in.Reason == ReasonChange {
+		if in.live() {
 			q.Changed = in.Commit
 		}
 		m.Properties = append(m.Properties, q)

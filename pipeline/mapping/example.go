@@ -124,6 +124,14 @@ func (r *exampleRun) make(table *cdc.Table, f *rowFile, number int) (*schemas.Ro
 }
 
 func (r *exampleRun) run() {
+	switch ex := r.ex; {
+	case r.m.plan.clock && ex.today == 0:
+		r.fail(ex.place, "the map reads the day, and the example does not say which it is: `today: 2026-01-31`")
+		return
+	case !r.m.plan.clock && ex.today+ex.yesterday != 0:
+		r.fail(ex.place, "the map does not read the day, and the example says one")
+		return
+	}
 	if r.m.Joined() {
 		r.runJoined()
 		return
@@ -131,7 +139,14 @@ func (r *exampleRun) run() {
 	in := &Input{Reason: ReasonChange}
 	var ok1, ok2 bool
 	in.Schema, in.After, ok1 = r.row(r.ex.rows)
-	in.BeforeSchema, in.Before, ok2 = r.row(r.ex.before)
+	before := r.ex.before
+	if in.Today, in.Yesterday = r.ex.today, r.ex.yesterday; in.Yesterday != 0 {
+		in.Reason = ReasonDay
+		if len(before) == 0 {
+			before = r.ex.rows
+		}
+	}
+	in.BeforeSchema, in.Before, ok2 = r.row(before)
 	if !ok1 || !ok2 {
 		return
 	}

@@ -144,7 +144,11 @@ func touched(e *Evaluator, before, now store) (bits uint64) {
 // that it is known what was written, and then what there is.
 func (r *exampleRun) runJoined() {
 	now, ok1 := r.store(r.ex.rows)
-	before, ok2 := r.store(r.ex.before)
+	files := r.ex.before
+	if r.ex.yesterday != 0 && len(files) == 0 {
+		files = r.ex.rows
+	}
+	before, ok2 := r.store(files)
 	if !ok1 || !ok2 {
 		return
 	}
@@ -156,9 +160,12 @@ func (r *exampleRun) runJoined() {
 		}
 	}
 	e := r.m.Evaluator()
-	in := &Entity{Key: key, Rows: before.find(r.m), Reason: ReasonChange, Touched: touched(e, before, now)}
+	in := &Entity{Key: key, Rows: before.find(r.m), Reason: ReasonChange, Touched: touched(e, before, now), Today: r.ex.today}
 	held := make([]Truth, len(r.m.Rules)) // the latches
 	if len(before) > 0 {
+		if r.ex.yesterday != 0 {
+			in.Today = r.ex.yesterday
+		}
 		out, err := e.EvalEntity(in)
 		if err != nil {
 			r.fail(r.ex.place, "%v", err)
@@ -172,6 +179,9 @@ func (r *exampleRun) runJoined() {
 		}
 	}
 	in.Rows = now.find(r.m)
+	if in.Today = r.ex.today; r.ex.yesterday != 0 && len(r.ex.before) == 0 {
+		in.Yesterday, in.Reason = r.ex.yesterday, ReasonDay
+	}
 	if r.ex.reason.text != "" {
 		in.Reason = r.ex.reason.text
 	}

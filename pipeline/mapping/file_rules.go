@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"time"
 
+	"chartwire/pipeline/mapping/expr"
+
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -98,15 +100,18 @@ type exampleFile struct {
 	rows   []rowFile
 	before []rowFile
 	reason scalar
-	gives  *givesFile
-	lane   scalar
-	fires  []firesFile
-	none   bool // fires: nothing
-	ruled  bool // fires is there
-	lacks  []scalar
-	old    scalar   // key of the record that the entity had
-	flags  []scalar // aliases of what was decided by rule
-	flat   bool     // flags is there
+	// today and yesterday are the day that it is and the one by which the entity
+	// was last mapped; 0: not said.
+	today, yesterday int64
+	gives            *givesFile
+	lane             scalar
+	fires            []firesFile
+	none             bool // fires: nothing
+	ruled            bool // fires is there
+	lacks            []scalar
+	old              scalar   // key of the record that the entity had
+	flags            []scalar // aliases of what was decided by rule
+	flat             bool     // flags is there
 }
 
 // givesFile is the expected record: verb "record", or one of Outside's words.
@@ -151,6 +156,12 @@ func (m *mapFile) example(o *object) *exampleFile {
 	e.rows = m.rowsOf(o, "rows")
 	e.before = m.rowsOf(o, "before")
 	e.reason, _ = o.text("reason")
+	today, _ := o.text("today")
+	yesterday, _ := o.text("yesterday")
+	e.today, e.yesterday = m.day(today), m.day(yesterday)
+	if e.yesterday != 0 && e.today <= e.yesterday {
+		m.bad(yesterday.place, "`yesterday` is a day before `today`")
+	}
 	e.lane, _ = o.text("lane")
 	e.lacks = o.texts("refuses")
 	e.old, _ = o.text("old")
@@ -181,6 +192,18 @@ func (m *mapFile) example(o *object) *exampleFile {
 	}
 	o.done()
 	return e
+}
+
+// day reads a day of an example; 0 if there is none.
+func (m *mapFile) day(s scalar) int64 {
+	if s.text == "" {
+		return 0
+	}
+	d, ok := expr.ParseDate(s.text)
+	if !ok {
+		m.bad(s.place, "a day looks like 2026-01-31")
+	}
+	return d
 }
 
 func (m *mapFile) pairs(o *object) []pair {

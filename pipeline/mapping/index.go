@@ -63,6 +63,11 @@ func (s *tableScope) Column(path string) (int, *cdc.Type, string) {
 // Zone implements expr.Scope.
 func (s *tableScope) Zone([]int) *time.Location { return s.source.Zone }
 
+// Today implements expr.Scope.
+func (s *tableScope) Today() string {
+	return "what belongs together, and which map is at work, does not change with the day: today() can stand in conditions and properties"
+}
+
 // SiteKey implements expr.Scope.
 func (s *tableScope) SiteKey() []byte { return s.c.siteKey() }
 

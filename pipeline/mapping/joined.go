@@ -66,6 +66,10 @@ type Entity struct {
 	Commit  time.Time
 	Origin  []sinks.Origin
 	Reason  string // as in Input
+	// Today is as in Input. With Yesterday, an earlier day, the entity is also
+	// evaluated by that: what the day changes is all that comes out, and each
+	// verdict's Before is that of then.
+	Today, Yesterday int64
 }
 
 // Was is what a map last wrote for an entity.

@@ -42,7 +42,7 @@ func (c *checker) link(f *linkFile) {
 // linkKey compiles the other record's key.
 func (c *checker) linkKey(f *linkFile, p *linkPlan) *expr.Expr {
 	if f.each != nil {
-		each, errs := expr.CompileEach(f.each.node, f.key.node, &scope{c: c})
+		each, errs := expr.CompileEach(f.each.node, f.key.node, c.linkScope())
 		for _, err := range errs {
 			at := f.key
 			if err.Rows {
@@ -55,7 +55,7 @@ func (c *checker) linkKey(f *linkFile, p *linkPlan) *expr.Expr {
 		}
 		return each.Expr
 	}
-	e := c.compile(f.key)
+	e := c.compileIn(c.linkScope(), f.key)
 	if e != nil && e.Type != expr.Text && !e.Absent {
 		c.bad(f.key.place, "a key is a text, and this is "+e.Type.String()+"; write text(x)")
 		return nil
@@ -63,6 +63,9 @@ func (c *checker) linkKey(f *linkFile, p *linkPlan) *expr.Expr {
 	p.key = e
 	return e
 }
+
+// linkScope is where a link's key stands.
+func (c *checker) linkScope() *scope { return &scope{c: c, lasting: "a link's key"} }
 
 // appendLinks appends what the entity's links are. What is unknown is left out.
 func (e *Evaluator) appendLinks(out []sinks.Link) []sinks.Link {

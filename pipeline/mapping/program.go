@@ -123,6 +123,7 @@ const (
 	ReasonRemap    = "remap"
 	ReasonRetry    = "retry"
 	ReasonRule     = "rule"
+	ReasonDay      = "day" // it is another day
 )
 
 // Input is one entity as it is now and as it was last mapped.
@@ -141,11 +142,15 @@ type Input struct {
 	// not belong to the map.
 	Mapped bool
 	// Unknown names columns whose value in After is not to be trusted yet.
-	Unknown  []string
-	Seq      int64
-	Position string
-	Commit   time.Time
-	// Reason is one of the constants. With ReasonChange a record whose
+	Unknown []string
+	// Today is the day that it is: what Map.Day says, for maps that read it.
+	Today int64
+	// Yesterday is the day by which Before was mapped; 0: Today.
+	Yesterday int64
+	Seq       int64
+	Position  string
+	Commit    time.Time
+	// Reason is one of the constants. With ReasonChange or ReasonDay a record whose
 	// properties are all as they were gives no mutation; with any other it is
 	// written whole. Snapshot and re-map go to the lane backfill.
 	Reason string

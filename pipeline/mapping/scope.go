@@ -133,6 +133,8 @@ type scope struct {
 	self int
 	// entered are the nodes that aggregates are at, the innermost last.
 	entered []int
+	// lasting says what it is that is not to change with the day; "": it may.
+	lasting string
 }
 
 // Zone implements expr.Scope.
@@ -143,6 +145,15 @@ func (s *scope) Zone(columns []int) *time.Location {
 		}
 	}
 	return s.c.plan.source.Zone
+}
+
+// Today implements expr.Scope.
+func (s *scope) Today() string {
+	if s.lasting != "" {
+		return s.lasting + " does not change with the day: today() can stand in conditions and properties"
+	}
+	s.c.plan.clock = true
+	return ""
 }
 
 // SiteKey implements expr.Scope.

@@ -16,6 +16,7 @@ func (s benchScope) Column(path string) (int, *cdc.Type, string) {
 }
 
 func (benchScope) Zone([]int) *time.Location       { return time.UTC }
+func (benchScope) Today() string                   { return "" }
 func (benchScope) SiteKey() []byte                 { return nil }
 func (benchScope) Many(string) bool                { return false }
 func (benchScope) Enter(string) (int, int, string) { return 0, 0, "one table" }

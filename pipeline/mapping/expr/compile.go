@@ -19,6 +19,8 @@ type Scope interface {
 	Column(path string) (number int, t *cdc.Type, problem string)
 	// Zone is the zone of the clocks of the source that the columns are of.
 	Zone(columns []int) *time.Location
+	// Today says why today() cannot stand here; "": it can.
+	Today() (problem string)
 	// SiteKey is the secret that guest() needs; empty: none is configured.
 	SiteKey() []byte
 	// Many says whether the name is an alias of many rows.

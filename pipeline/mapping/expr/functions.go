@@ -45,6 +45,8 @@ func init() {
 		"choose":     {"choose(x, key, value, …, otherwise)", 3, -1, buildChoose},
 		"coalesce":   {"coalesce(x, y, …)", 2, -1, buildCoalesce},
 		"date":       {"date(x)", 1, 1, buildDate},
+		"today":      {"today()", 0, 0, buildToday},
+		"days":       {"days(date, n)", 2, 2, buildDays},
 		"utc":        {"utc(datetime)", 1, 1, buildUTC},
 		"local":      {"local(datetime)", 1, 1, buildLocal},
 		"epoch":      {"epoch(seconds)", 1, 1, buildEpoch},

@@ -88,6 +88,8 @@ type Frame struct {
 	// Arena holds texts made during an evaluation. Whoever evaluates cuts it
 	// back to nothing when their results are used.
 	Arena []byte
+	// Today is the day that it is, in days since 1970; 0: nobody says.
+	Today int64
 	// RecordKey is the key of the entity's record; expressions do not see it.
 	RecordKey []byte
 
