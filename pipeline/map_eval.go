@@ -177,7 +177,11 @@ func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []
 	}
 	for i := range steps {
 		s := &steps[i]
-		in := s.input(g.key, s.before, mapping.ReasonChange)
+		reason := mapping.ReasonChange
+		if s.op == cdc.Read {
+			reason = mapping.ReasonSnapshot
+		}
+		in := s.input(g.key, s.before, reason)
 		if out, err = w.evaluators[m].Eval(&in); err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ func testMapModel(t *testing.T, w *mapWorld) {
 		fmt.Sscan(s, &seed)
 	}
 	t.Logf("seed %d (MAP_SEED=%d repeats it)", seed, seed)
+	w.changes = map[string]string{}
 	m := &mapModel{mapWorld: w, r: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir()}
 	m.start()
 	for range steps {
@@ -50,7 +51,7 @@ type mapModel struct {
 }
 
 func (m *mapModel) start() {
-	o := m.options(filepath.Join(m.dir, "state"), m.program(worldMaps, worldLabs))
+	o := m.options(filepath.Join(m.dir, "state"), m.program(worldMaps, worldLabs, worldChanges))
 	o.Quiet = time.Millisecond
 	if m.r.IntN(3) == 0 {
 		o.Memory = 2000 // nearly everything waits on disk
@@ -149,6 +150,7 @@ func (m *mapModel) pieces() {
 		old, had := people[id]
 		now := m.people[id]
 		m.became("people", "test/people/balance-over", id, had && old.owes(), now.owes(), false, time.Time{})
+		m.changed(id, old, had)
 	}
 }
 

@@ -70,6 +70,7 @@ func (b *batch) transact(edits ...edit) {
 		old, had := people[c.id]
 		now, has := w.people[c.id]
 		w.became("people", "test/people/balance-over", c.id, had && old.owes(), has && now.owes(), false, time.Time{})
+		w.changed(c.id, old, had)
 	}
 }
 
@@ -232,6 +233,11 @@ func (w *mapWorld) verify() *written {
 	for key := range w.fired {
 		if n := got.tickets[key]; n != 1 {
 			w.Errorf("ticket %s was written %d times", key, n)
+		}
+	}
+	for _, m := range got.all {
+		if want, ok := w.changes[m.Record.Key]; ok && m.Properties[0].Value != want {
+			w.Errorf("ticket %s says %q, want %q", m.Record.Key, m.Properties[0].Value, want)
 		}
 	}
 	for key, n := range got.tickets {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -21,10 +22,7 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 	if !known {
 		return false, nil
 	}
-	n, err := firing(record)
-	if err != nil {
-		return true, nil // no record of a rule
-	}
+	n := firing(record)
 	w := t.workers[0]
 	image, err := w.image(ctx, &row.Row)
 	if err != nil {
@@ -42,11 +40,19 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 func (t *mapTerm) emitAgain(m *mapping.Map, out *mapping.Output, rule, record string, n int64) error {
 	var muts []mapMutation
 	for i := range out.Verdicts {
-		if out.Verdicts[i].Rule.RuleID() != rule {
+		v := &out.Verdicts[i]
+		if v.Rule.RuleID() != rule {
 			continue
 		}
+		var l mapLatch
+		if err := t.entry(latchKey(m, v.Rule.Name, v.Once), &l); err != nil {
+			return err
+		}
 		for _, mu := range out.Fire(i, n) {
-			if mu.Record.ID() == record {
+			// The row shows the last change of a value, and none before it: a
+			// record that is numbered is of the change with that number.
+			gone := v.Rule.Each && l.N != n && mu.Record.Key == fmt.Sprintf("%s:%s:%d", rule, v.Once, n)
+			if mu.Record.ID() == record && !gone {
 				mu.Reason = mapping.ReasonRetry
 				muts = append(muts, mapMutation{Mutation: &mu, m: m})
 			}
@@ -60,10 +66,7 @@ func (t *mapTerm) emitAgain(m *mapping.Map, out *mapping.Output, rule, record st
 
 // refire does the same for joined entities that were just evaluated.
 func (j *mapJoins) refire(events []mapEvent, r *mapRequest) error {
-	n, err := firing(r.record)
-	if err != nil {
-		return nil // no record of a rule
-	}
+	n := firing(r.record)
 	for i := range events {
 		e := &events[i]
 		if e.rule.RuleID() != r.rule {
@@ -80,7 +83,12 @@ func (j *mapJoins) refire(events []mapEvent, r *mapRequest) error {
 	return nil
 }
 
-// firing reads the number of a firing at the end of a record's key.
-func firing(record string) (int64, error) {
-	return strconv.ParseInt(record[strings.LastIndexByte(record, ':')+1:], 10, 64)
+// firing reads the number of a firing at the end of a record's key. There is
+// none, 0, where the map has an expression for the key.
+func firing(record string) int64 {
+	n, err := strconv.ParseInt(record[strings.LastIndexByte(record, ':')+1:], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }

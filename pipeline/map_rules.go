@@ -34,6 +34,14 @@ type mapEvent struct {
 func (r *mapResult) takeVerdicts(m *mapping.Map, out *mapping.Output, g *mapGroup, s *mapStep, in mapping.Input) {
 	for i := range out.Verdicts {
 		v := &out.Verdicts[i]
+		if v.Rule.Each {
+			// Only what a source transaction did is a change, also while the table
+			// is being loaded.
+			if v.Now == mapping.True && s.op != cdc.Read {
+				r.events = append(r.events, mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, before: v.Before, seq: s.seq, in: in})
+			}
+			continue
+		}
 		e := mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, before: v.Before, date: v.Date, since: g.since, read: s.read, seq: s.seq, open: g.open}
 		if s.before.row == nil && s.op != cdc.Read {
 			e.before = mapping.False // it was not there
@@ -62,9 +70,13 @@ func (r *mapResult) takeVerdicts(m *mapping.Map, out *mapping.Output, g *mapGrou
 // sets the latch; it fires if the rule has a freshness and the row's own date is
 // within it, counted back from when the row was read, or from the beginning of
 // the gap that made reading necessary if that is earlier.
+//
+// A rule with Each fires at each of its events, and its latch only counts them.
 func (e *mapEvent) fires(l *mapLatch) (fire, write bool) {
 	on := e.now == mapping.True
 	switch {
+	case e.rule.Each:
+		return on, on
 	case !on:
 	case e.seen:
 		fire = !l.On && e.fresh()
@@ -105,7 +117,7 @@ func (t *mapTerm) latches(cutSeq int64, events []mapEvent) ([]mapMutation, error
 		if !write || l.Cut > cutSeq {
 			continue
 		}
-		l.On, l.Cut = e.now == mapping.True, cutSeq
+		l.On, l.Cut = e.now == mapping.True && !e.rule.Each, cutSeq
 		if fire {
 			l.N++
 			fired, err := t.fire(e, l.N)

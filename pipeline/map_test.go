@@ -28,6 +28,7 @@ var mapPromises = []struct {
 	{"a changed map", testMapRemap},
 	{"retries", testMapRetry},
 	{"written once", testMapOnce},
+	{"each change of a value", testMapChanges},
 	{"refused values", testMapRefused},
 	{"lost requests and answers", testMapFaults},
 	{"heartbeats", testMapHeartbeats},

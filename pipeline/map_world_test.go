@@ -45,6 +45,9 @@ type mapWorld struct {
 	latches map[string]*worldLatch
 	fired   map[string]bool // keys of tickets
 	reloads map[string]bool // tables whose refill after a gap is not swept
+	// changes are the subjects of tickets of worldChanges by key; nil: that map
+	// does not run.
+	changes map[string]string
 }
 
 type worldLatch struct {

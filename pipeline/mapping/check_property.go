@@ -47,7 +47,7 @@ func (c *checker) property(f *propFile, t *target) propPlan {
 		}
 		return p
 	}
-	e := c.compile(f.from)
+	e := c.compileIn(&scope{c: c, change: f.inRule}, f.from)
 	if e == nil {
 		return p
 	}

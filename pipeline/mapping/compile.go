@@ -187,6 +187,9 @@ func (c *checker) putProperty(h io.Writer, f *propFile, t *target) {
 func (c *checker) ruleFingerprint(f *ruleFile) string {
 	h := sha256.New()
 	put(h, language, c.plan.source.Name, c.plan.source.Zone.String(), c.where.String(), f.when.String(), f.once.String())
+	if f.each != nil {
+		put(h, "each", f.each.String())
+	}
 	c.putJoins(h)
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }

@@ -109,6 +109,10 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 	clear(e.changed)
 	e.in = in
 	e.now.frame.Today, e.before.frame.Today = in.Today, in.dayBefore()
+	e.now.frame.Before, e.now.frame.New, e.now.frame.Commit = nil, !e.before.there && in.Reason == ReasonChange, in.Commit
+	if e.before.there && in.Reason == ReasonChange {
+		e.now.frame.Before = &e.before.frame
+	}
 	e.begin()
 
 	now, was := e.present(&e.now), e.present(&e.before)

@@ -91,6 +91,7 @@ type pair struct{ from, to scalar }
 type ruleFile struct {
 	name   scalar
 	when   *formula
+	each   *formula // instead of when
 	once   *formula // nil: once per record
 	fresh  *formula
 	within time.Duration
@@ -101,6 +102,7 @@ type ruleFile struct {
 type actionFile struct {
 	record  scalar
 	keyName scalar
+	key     *formula // nil: numbered
 	class   class
 	safety  bool
 	props   []*propFile

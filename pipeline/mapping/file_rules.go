@@ -24,7 +24,11 @@ func (m *mapFile) readRules(o *object) {
 		if !ruleName.MatchString(e.text) {
 			m.bad(e.place, "a rule's name is lower-case letters, digits and `-`: it is part of ticket keys and never changes")
 		}
-		if r.when = m.formula(body, "when"); r.when == nil && !body.has("when") {
+		r.when, r.each = m.formula(body, "when"), m.formula(body, "each")
+		switch both := body.has("when") && body.has("each"); {
+		case both:
+			m.bad(e.place, "a rule has either `when` (a condition that becomes true) or `each` (a value that becomes another one)")
+		case !body.has("when") && !body.has("each"):
 			body.need("when", "when: money(BalTotal) > 500")
 		}
 		if s, ok := body.text("once per"); ok && s.text != "record" {
@@ -79,7 +83,7 @@ func (m *mapFile) action(o *object) *actionFile {
 	if a.record, ok = o.text("create"); !ok {
 		o.need("create", "create: hubspot.tickets")
 	}
-	a.keyName, _ = o.text("key")
+	m.actionKey(o, a)
 	if a.class, ok = m.readClass(o); !ok {
 		a.class = classes[0]
 	}
@@ -91,6 +95,28 @@ func (m *mapFile) action(o *object) *actionFile {
 	}
 	o.done()
 	return a
+}
+
+// actionKey reads the property that holds the key of what a rule makes, and the
+// expression for it where it is not the number of the firing.
+func (m *mapFile) actionKey(o *object, a *actionFile) {
+	n, _, ok := o.take("key")
+	if !ok {
+		return
+	}
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+	default:
+		a.keyName, _ = o.text("key")
+		return
+	}
+	k, ok := m.object(n)
+	if !ok || len(k.keys) != 1 {
+		m.bad(o.place, "a record has one key: `unique_property: expression`")
+		return
+	}
+	a.keyName = k.keys[0].scalar
+	a.key = m.formula(k, a.keyName.text)
 }
 
 // exampleFile is one example: rows in, a record out.

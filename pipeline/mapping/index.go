@@ -82,6 +82,9 @@ func (s *tableScope) Enter(string) (int, int, string) {
 // Leave implements expr.Scope.
 func (s *tableScope) Leave() {}
 
+// Change implements expr.Scope.
+func (s *tableScope) Change() string { return noChange }
+
 // index compiles what rows are found by. Problems are noted; the index is nil
 // then.
 func (c *checker) index(s *tableScope, formulas []*formula) *Index {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
@@ -27,6 +28,11 @@ func (e *Evaluator) judge(now, was Truth) {
 			}
 			v.Once = e.m.plan.prefix + string(text)
 		}
+		if r.Each {
+			v.Now, v.Before = e.became(now, r), False
+			e.out.Verdicts = append(e.out.Verdicts, v)
+			continue
+		}
 		v.Now = and(now, r, &e.now)
 		v.Before = Unknown
 		if e.before.there {
@@ -37,6 +43,33 @@ func (e *Evaluator) judge(now, was Truth) {
 		}
 		e.out.Verdicts = append(e.out.Verdicts, v)
 	}
+}
+
+// became says whether the value of a rule became another one and is not null.
+// What no change of the source brought is none.
+func (e *Evaluator) became(present Truth, r *Rule) Truth {
+	if present != True {
+		return present
+	}
+	if e.in.Reason != ReasonChange {
+		return Unknown
+	}
+	value, s := r.plan.each.Text(&e.now.frame)
+	switch {
+	case s == expr.Unknown:
+		return Unknown
+	case s == expr.IsNull:
+		return False
+	case !e.before.there:
+		return True
+	}
+	switch was, s := r.plan.each.Text(&e.before.frame); {
+	case s == expr.Unknown:
+		return Unknown
+	case s == expr.Known && bytes.Equal(value, was):
+		return False
+	}
+	return True
 }
 
 // and is the rule's condition for an entity that is or is not present.
@@ -69,6 +102,14 @@ func (o *Output) Fire(i int, n int64) []sinks.Mutation {
 	about := ""
 	for k := range r.plan.then {
 		a := &r.plan.then[k]
+		key := key
+		if a.key != nil {
+			text, s := a.key.Text(&e.now.frame)
+			if s != expr.Known || len(text) == 0 {
+				continue // like an entity whose key is null: it has no record
+			}
+			key = e.m.plan.prefix + string(text)
+		}
 		m := e.record(a.target, key, ReasonRule)
 		m.Map, m.Lane = r.plan.id, a.lane
 		if !e.in.Commit.IsZero() {

@@ -89,7 +89,10 @@ type Rule struct {
 	// Fresh is how old, by Verdict.Date, a row read by a snapshot may be and
 	// still fire; 0: only rows from the stream fire.
 	Fresh time.Duration
-	Spec  []string
+	// Each says that the rule fires at each change of a value, not when a
+	// condition becomes true: its verdict is about the change, and no latch.
+	Each bool
+	Spec []string
 
 	plan *rulePlan
 }
@@ -206,9 +209,11 @@ type Verdict struct {
 	Rule *Rule
 	// Once is the latch's key within the rule.
 	Once string
-	// Now is the condition on After; False when the entity is not present.
+	// Now is the condition on After; False when the entity is not present. Of a
+	// rule with Each it is whether the value became another one.
 	Now Truth
-	// Before is the condition on Before; Unknown without one.
+	// Before is the condition on Before; Unknown without one. Of a rule with
+	// Each it is False.
 	Before Truth
 	// Date is the row's own date for Rule.Fresh, zero when it has none.
 	Date time.Time

@@ -135,6 +135,9 @@ type scope struct {
 	entered []int
 	// lasting says what it is that is not to change with the day; "": it may.
 	lasting string
+	// change says that the expression is about one change of a row: a rule's
+	// condition, or what a rule writes.
+	change bool
 }
 
 // Zone implements expr.Scope.
@@ -212,6 +215,20 @@ func (s *scope) Enter(alias string) (many, column int, problem string) {
 
 // Leave implements expr.Scope.
 func (s *scope) Leave() { s.entered = s.entered[:len(s.entered)-1] }
+
+// noChange is what is wrong with a reader of changes where there is none.
+const noChange = "reads how a row changed, and only a rule sees that: its conditions, its `key` and its properties. A record is made of what the rows are now"
+
+// Change implements expr.Scope.
+func (s *scope) Change() string {
+	switch {
+	case !s.change:
+		return noChange
+	case s.c.joined():
+		return "reads how a row changed, and an entity of several tables is looked at when it was quiet for a moment, not at each change of its rows; write the rule in a map of the one table"
+	}
+	return ""
+}
 
 func (s *scope) noAlias(alias string) string {
 	var names []string

@@ -21,6 +21,7 @@ func (benchScope) SiteKey() []byte                 { return nil }
 func (benchScope) Many(string) bool                { return false }
 func (benchScope) Enter(string) (int, int, string) { return 0, 0, "one table" }
 func (benchScope) Leave()                          {}
+func (benchScope) Change() string                  { return "" }
 
 // BenchmarkExpressions is what EXPRESSIONS.md compares.
 func BenchmarkExpressions(b *testing.B) {

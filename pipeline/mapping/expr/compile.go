@@ -31,6 +31,8 @@ type Scope interface {
 	// even if there is a problem.
 	Enter(alias string) (many, column int, problem string)
 	Leave()
+	// Change says why the expression cannot read how the row changed; "": it can.
+	Change() (problem string)
 }
 
 type compiler struct {

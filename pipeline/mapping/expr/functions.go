@@ -53,6 +53,8 @@ func init() {
 		"neg":        {"neg(number)", 1, 1, buildNeg},
 		"plain":      {"plain(text)", 1, 1, onText(appendPlain)},
 		"guest":      {"guest(email)", 1, 1, buildGuest},
+		"previous":   {"previous(x)", 1, 1, buildPrevious},
+		"committed":  {"committed()", 0, 0, buildCommitted},
 		"range_low":  {"range_low(text)", 1, 1, onRange(func(r span) (decimal.Decimal, bool) { return r.low, r.hasLow })},
 		"range_high": {"range_high(text)", 1, 1, onRange(func(r span) (decimal.Decimal, bool) { return r.high, r.hasHigh })},
 	}

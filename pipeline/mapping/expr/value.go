@@ -92,6 +92,12 @@ type Frame struct {
 	Today int64
 	// RecordKey is the key of the entity's record; expressions do not see it.
 	RecordKey []byte
+	// Before is the row before the change; New says that there was none. Neither
+	// means that it is not known.
+	Before *Frame
+	New    bool
+	// Commit is when the source committed the change; zero: not known.
+	Commit time.Time
 
 	// Value, if there is one, gives columns instead of Fields and Columns: an
 	// entity of several tables sets all three.
