@@ -46,7 +46,9 @@ type MapOptions struct {
 	// brings beyond it takes several. 0 means 8 MiB.
 	Transaction int
 	// Cache is the memory for the local state's blocks; 0 means 64 MiB.
-	Cache   int64
+	Cache int64
+	// Clock says what time it is, for maps that read the day; nil: the system's.
+	Clock   func() time.Time
 	Log     *slog.Logger          // nil: slog.Default()
 	Metrics prometheus.Registerer // nil: none
 }
@@ -119,6 +121,9 @@ func NewMap(o MapOptions) (*Map, error) {
 	}
 	if o.Transaction == 0 {
 		o.Transaction = 8 << 20
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

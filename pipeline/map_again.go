@@ -120,7 +120,7 @@ func (t *mapTerm) again(ctx context.Context, m *mapping.Map, rows []state.KeyedR
 		if err != nil {
 			return err
 		}
-		in := mapping.Input{Key: r.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: r.Seq, Commit: r.Commit, Reason: reason}
+		in := mapping.Input{Key: r.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: r.Seq, Commit: r.Commit, Reason: reason, Today: t.day(m, r.Key)}
 		out, err := w.evaluators[m].Eval(&in)
 		if err != nil {
 			results[i].failed = append(results[i].failed, mapFailure{m: m, key: r.Key, seq: r.Seq, err: err})

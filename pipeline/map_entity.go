@@ -25,6 +25,8 @@ type mapEntity struct {
 	// for an entity whose root the stream made at or after since.
 	seen  bool
 	since int64
+	// today and yesterday are the days of a pass; 0: the entity's own.
+	today, yesterday int64
 }
 
 // mapJoinedResult is what became of a joined entity.
@@ -154,6 +156,9 @@ func (w *mapWorker) joined(ctx context.Context, e *mapEntity) (*mapJoinedResult,
 	rows := &mapRowsOf{ctx: ctx, t: t, join: e.join}
 	in := &mapping.Entity{Key: e.key, Rows: rows.rows, Touched: e.touched, Commit: e.commit, Reason: e.reason,
 		Origin: e.origin, Loading: func(node int) bool { return t.joins.loading[e.join.nodes[node].table] }}
+	if in.Today, in.Yesterday = e.today, e.yesterday; e.today == 0 {
+		in.Today = t.day(m, e.key)
+	}
 	for i := range e.origin {
 		in.Seq = max(in.Seq, e.origin[i].Seq)
 	}
@@ -197,10 +202,10 @@ func (w *mapWorker) joined(ctx context.Context, e *mapEntity) (*mapJoinedResult,
 	seen := e.seen && !(rows.made && e.since > 0 && rows.root.Seq >= e.since)
 	for i := range out.Verdicts {
 		v := &out.Verdicts[i]
-		if v.Now == mapping.Unknown {
+		if v.Now == mapping.Unknown || v.Now == v.Before {
 			continue
 		}
-		r.events = append(r.events, mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, seen: seen, date: v.Date,
+		r.events = append(r.events, mapEvent{m: m, rule: v.Rule, once: v.Once, now: v.Now, before: v.Before, seen: seen, date: v.Date,
 			since: t.joins.since(m), read: e.read, seq: in.Seq, entity: in})
 	}
 	return r, nil

@@ -162,6 +162,7 @@ func (t *mapTerm) rests(m *mapping.Map) bool {
 func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []mapStep, base mapImage) error {
 	last := &steps[len(steps)-1]
 	in := last.input(g.key, base, res.reason)
+	in.Today = w.t.day(m, g.key)
 	out, err := w.evaluators[m].Eval(&in)
 	if err != nil {
 		return err
@@ -182,6 +183,7 @@ func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []
 			reason = mapping.ReasonSnapshot
 		}
 		in := s.input(g.key, s.before, reason)
+		in.Today = w.t.day(m, g.key)
 		if out, err = w.evaluators[m].Eval(&in); err != nil {
 			return err
 		}

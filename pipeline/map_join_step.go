@@ -160,13 +160,8 @@ func (j *mapJoins) holds(ctx context.Context, m *mapping.Map, table *mapTable) (
 func (j *mapJoins) remapStep(ctx context.Context, jn *mapJoin) (bool, error) {
 	t := j.t
 	p := t.progress.Maps[jn.id]
-	if !j.ready() {
-		return false, nil
-	}
-	for i := range jn.nodes {
-		if j.loading[jn.nodes[i].table] {
-			return false, nil // all is mapped again when it is whole
-		}
+	if !j.whole(jn) {
+		return false, nil // all is mapped again when its tables are whole
 	}
 	if err := t.flushApply(); err != nil {
 		return false, err

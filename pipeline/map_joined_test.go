@@ -23,6 +23,7 @@ var joinedPromises = []struct {
 	{"a look-up that fans out", testJoinedFanOut},
 	{"tables that load", testJoinedLoad},
 	{"rules", testJoinedRule},
+	{"days", testJoinedDays},
 	{"retries", testJoinedRetry},
 	{"a switch between two maps", testJoinedWhile},
 	{"lost requests and answers", testJoinedFaults},

@@ -29,6 +29,8 @@ type mapProgress struct {
 	Version int64                        `json:"version"` // the last one given
 	Sources map[string]mapSourceProgress `json:"sources,omitempty"`
 	Maps    map[string]mapMapProgress    `json:"maps,omitempty"` // by map id
+	// Clocks holds by map id the days of maps that read them.
+	Clocks map[string]mapClock `json:"clocks,omitempty"`
 	// Swept holds by table (state.Table.Text) the newest epoch whose older rows
 	// are gone, and Filled since when the refill after the newest epoch has been
 	// complete.

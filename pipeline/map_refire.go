@@ -28,7 +28,8 @@ func (t *mapTerm) refire(ctx context.Context, m *mapping.Map, row *state.KeyedRo
 	if err != nil {
 		return true, err
 	}
-	in := mapping.Input{Key: row.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: row.Seq, Commit: row.Commit, Reason: mapping.ReasonRetry}
+	in := mapping.Input{Key: row.Key, Schema: image.schema, After: image.row, Mapped: true, Seq: row.Seq, Commit: row.Commit, Reason: mapping.ReasonRetry,
+		Today: t.day(m, row.Key)}
 	out, err := w.evaluators[m].Eval(&in)
 	if err != nil {
 		return true, t.failures([]mapFailure{{m: m, key: row.Key, seq: row.Seq, err: err}})

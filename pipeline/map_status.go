@@ -16,6 +16,9 @@ type MapStatus struct {
 	// Remapping names the maps that changed and whose entities are still being
 	// mapped again.
 	Remapping []string `json:"remapping,omitempty"`
+	// Days holds by map, of those that read the day, the one that all entities
+	// have come to.
+	Days map[string]string `json:"days,omitempty"`
 	// Swept is the newest epoch whose older rows are gone.
 	Swept   int64 `json:"swept,omitempty"`
 	Version int64 `json:"version"` // of the last mutation

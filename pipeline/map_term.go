@@ -44,6 +44,8 @@ type mapTerm struct {
 	// be closed. Workers read it.
 	open map[*mapping.Map]bool
 
+	clocks map[*mapping.Map]mapClock // those of the progress
+
 	requests []mapRequest // to map a record again
 	dirty    bool         // the progress is not committed as it is
 	beat     time.Time    // when heartbeats were last written
@@ -81,6 +83,7 @@ func (m *Map) newTerm(ctx context.Context, p *lease.Producer, db *state.DB) (*ma
 		return nil, err
 	}
 	t.startMaps()
+	t.startClocks()
 	if err := t.startRows(ctx); err != nil {
 		t.close()
 		return nil, err
@@ -297,8 +300,12 @@ func (t *mapTerm) background(ctx context.Context, busy bool) (more bool, err err
 		}
 	}
 	remaps, err := t.remapStep(ctx)
+	days := false
+	if err == nil {
+		days, err = t.dayStep(ctx)
+	}
 	t.rest = time.Now().Add(time.Since(start))
-	return more || remaps, err
+	return more || remaps || days, err
 }
 
 // idle does what is due from time to time.
@@ -341,6 +348,14 @@ func (t *mapTerm) look(holding bool) {
 	for _, m := range t.m.o.Program.Maps {
 		if p := t.progress.Maps[mapID(m)]; p.Remap && !p.Off {
 			s.Remapping = append(s.Remapping, m.Name)
+		}
+	}
+	for _, m := range t.m.o.Program.Maps {
+		if c, ok := t.clocks[m]; ok {
+			if s.Days == nil {
+				s.Days = map[string]string{}
+			}
+			s.Days[m.Name] = time.Unix(c.Day*86400, 0).UTC().Format(time.DateOnly)
 		}
 	}
 	for _, seq := range t.progress.Swept {

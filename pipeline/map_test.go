@@ -30,6 +30,8 @@ var mapPromises = []struct {
 	{"written once", testMapOnce},
 	{"each change of a value", testMapChanges},
 	{"refused values", testMapRefused},
+	{"days", testMapDays},
+	{"a day, killed in the middle", testMapDayKilled},
 	{"lost requests and answers", testMapFaults},
 	{"heartbeats", testMapHeartbeats},
 	{"a foreign record", testMapForeign},

@@ -178,11 +178,17 @@ func (w *mapWorld) find(_ context.Context, id int) (*schemas.RowSchema, error) {
 // program compiles maps against the world's tables.
 func (w *mapWorld) program(files ...string) *mapping.Program {
 	w.Helper()
+	return w.programIn(time.UTC, files...)
+}
+
+// programIn compiles them for a database in a zone.
+func (w *mapWorld) programIn(zone *time.Location, files ...string) *mapping.Program {
+	w.Helper()
 	objects, err := hubspot.Default()
 	if err != nil {
 		w.Fatal(err)
 	}
-	env := mapping.Env{Sources: []mapping.Source{{Name: "clinic", Zone: time.UTC}}, Objects: map[string]*hubspot.Schema{"hubspot": objects}}
+	env := mapping.Env{Sources: []mapping.Source{{Name: "clinic", Zone: zone}}, Objects: map[string]*hubspot.Schema{"hubspot": objects}}
 	for _, t := range w.tables {
 		env.Tables = append(env.Tables, t)
 	}

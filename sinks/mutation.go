@@ -133,7 +133,7 @@ type Mutation struct {
 	Lane       Lane       `json:"lane"` // that of the most urgent changed property
 	Due        time.Time  `json:"due,omitzero"`
 	Commit     time.Time  `json:"commit,omitzero"` // of the newest row change in it
-	Reason     string     `json:"reason"`          // change, snapshot, remap, retry, rule
+	Reason     string     `json:"reason"`          // change, snapshot, remap, retry, rule, day
 	Existence  Existence  `json:"existence"`
 	Properties []Property `json:"properties,omitempty"`
 	Links      []Link     `json:"links,omitempty"`

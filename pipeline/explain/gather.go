@@ -288,9 +288,9 @@ func (g *gathering) eval(e *mapping.Evaluator) (*mapping.Output, error) {
 	}
 	if !g.o.Map.Joined() {
 		return e.Eval(&mapping.Input{Key: newest.Key, Schema: newest.Schema, After: newest.Data, Seq: newest.Seq, Position: newest.Position,
-			Commit: newest.Commit, Reason: mapping.ReasonRetry})
+			Commit: newest.Commit, Reason: mapping.ReasonRetry, Today: g.o.Map.Day(time.Now())})
 	}
-	return e.EvalEntity(&mapping.Entity{Key: g.key, Rows: g.yield, Seq: newest.Seq, Commit: newest.Commit, Reason: mapping.ReasonRetry,
+	return e.EvalEntity(&mapping.Entity{Key: g.key, Rows: g.yield, Seq: newest.Seq, Commit: newest.Commit, Reason: mapping.ReasonRetry, Today: g.o.Map.Day(time.Now()),
 		Loading: func(n int) bool { t, _ := g.table(n); return g.open[t] }})
 }
 

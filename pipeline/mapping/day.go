@@ -60,7 +60,7 @@ func (e *Evaluator) evalDays(in *Entity) (*Output, error) {
 	if out.Presence == presence && (out.Mutation == nil || presence != Present || out.Changed == 0 &&
 		len(before.Properties) == len(out.Mutation.Properties) && slices.Equal(before.Links, out.Mutation.Links)) {
 		// The day changes nothing; what rows changed is for their own time.
-		out.Presence, out.Record, out.Old, out.Mutation, out.Refused, out.Rendered = Undecided, "", nil, nil, out.Refused[:0], false
+		out.Presence, out.Record, out.Old, out.Mutation, out.Refused, out.Rendered, out.Flagged = Undecided, "", nil, nil, out.Refused[:0], false, nil
 	}
 	return out, nil
 }
