@@ -131,3 +131,72 @@ func TestDayOfZone(t *testing.T) {
 		t.Errorf("a map that reads no day has %d", d)
 	}
 }
+
+const dayJoined = `map: test/things
+source: s
+entity:
+  root: people
+  where: born is null or born >= days(today(), -1000)
+  with:
+    visits: { table: people, by: { balance_id: id }, many: true, where: seen is null or date(seen) >= today() }
+record: hubspot.things
+key: { ext_id: text(id) }
+class: 15m
+on_delete: archive
+on_leave: archive
+properties:
+  name: { from: name }
+  amount: { from: count(visits), class: realtime }
+  note: { from: 'born < today() ? "past" : "to come"', on_null: clear }
+rules:
+  none-left:
+    when: count(visits) == 0
+    then:
+      - create: notify.pages
+        properties: { title: { is: none } }
+examples:
+  - name: the last visit is over
+    yesterday: 2026-01-02
+    today: 2026-01-03
+    rows: { people: [{ id: 1, name: Ann, born: null }, { id: 2, big: 1, seen: 2026-01-02 10:00:00 }] }
+    gives: { key: "1", name: Ann, amount: 0, note: to come }
+    lane: realtime
+    fires: { none-left: { notify.pages: { key: "test/things/none-left:1:1", title: none, about: things/ext_id/1 } } }
+  - name: a day that changes nothing
+    yesterday: 2026-01-01
+    today: 2026-01-02
+    rows: { people: [{ id: 1, name: Ann, born: null }, { id: 2, big: 1, seen: 2026-01-02 10:00:00 }] }
+    gives: nothing
+    fires: nothing
+  - name: what is not urgent
+    yesterday: 2026-01-02
+    today: 2026-01-03
+    rows: { people: [{ id: 1, name: Ann, born: 2026-01-02 }] }
+    gives: { key: "1", name: Ann, amount: 0, note: past }
+    lane: routine
+    fires: nothing
+  - name: too long ago
+    yesterday: 2026-01-02
+    today: 2030-01-03
+    rows: { people: [{ id: 1, name: Ann, born: 2026-01-02 }] }
+    gives: archived
+    fires: nothing
+`
+
+// A joined entity gives what the day changes, of its own row and of others.
+func TestDayJoined(t *testing.T) {
+	text := strings.Replace(dayJoined, "balance_id: id", "big: id", 1)
+	for _, problem := range mapping.RunExamples(compile(t, text)) {
+		t.Error(problem)
+	}
+	for from, to := range map[string]string{
+		"    today: 2026-01-03\n":                      "",
+		"yesterday: 2026-01-02\n    today: 2026-01-03": "yesterday: 2026-01-02\n    today: 2026-01-02",
+		"yesterday: 2026-01-01":                        "yesterday: 2026-13-01",
+	} {
+		p, err := mapping.Compile([]mapping.File{{Name: "m.yaml", Text: []byte(strings.ReplaceAll(text, from, to))}}, world(t))
+		if err == nil && len(mapping.RunExamples(p)) == 0 {
+			t.Errorf("%q in place of %q is no problem", to, from)
+		}
+	}
+}
