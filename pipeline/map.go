@@ -87,7 +87,7 @@ type mapTable struct {
 	text  string // of id, for comparing
 	topic string
 	maps  []*mapping.Map // of one table
-	rules bool           // one of the maps has rules
+	every bool           // one of the maps has rules, or keeps best values
 
 	roles   []mapRole        // in joined maps
 	indexes []*mapping.Index // by which its rows are found
@@ -140,7 +140,7 @@ func NewMap(o MapOptions) (*Map, error) {
 		}
 		t := m.table(mp.Source, mp.Table)
 		t.maps = append(t.maps, mp)
-		t.rules = t.rules || len(mp.Rules) > 0
+		t.every = t.every || len(mp.Rules) > 0 || mp.WritesBest()
 	}
 	for _, ix := range o.Program.Indexes() {
 		t := m.table(ix.Source, ix.Table)

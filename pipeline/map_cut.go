@@ -311,7 +311,7 @@ func (c *mapCutting) groups() iter.Seq2[*mapGroup, error] {
 			if g == nil {
 				g = &mapGroup{table: ch.table, key: ch.key}
 			}
-			if n := len(g.changes); n > 1 && !g.table.rules {
+			if n := len(g.changes); n > 1 && !g.table.every {
 				g.changes[n-1] = ch // only the first and the last count
 				continue
 			}

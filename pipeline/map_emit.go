@@ -59,6 +59,9 @@ func (t *mapTerm) emit(cutSeq int64, out []mapMutation) error {
 		if err := t.writeOnce(m); err != nil {
 			return err
 		}
+		if err := t.writeBest(m); err != nil {
+			return err
+		}
 		m.Flow = t.m.o.Flow
 		t.progress.Version = max(t.progress.Version+1, cutSeq)
 		m.Version = t.progress.Version
@@ -109,6 +112,27 @@ func (t *mapTerm) writeOnce(m *mapMutation) error {
 	}
 	if len(first) > n {
 		t.entries[key] = encodeEntry(first)
+	}
+	return nil
+}
+
+// writeBest gives properties of which the lowest or the highest value is kept
+// that value, and remembers it.
+func (t *mapTerm) writeBest(m *mapMutation) error {
+	if !m.m.WritesBest() || m.Reason == mapping.ReasonRule {
+		return nil
+	}
+	key := bestKey(m.m, m.Record.ID())
+	if m.Existence == sinks.Archived {
+		t.entries[key] = nil
+		return nil
+	}
+	kept := map[string]mapping.Kept{}
+	if err := t.entry(key, &kept); err != nil {
+		return err
+	}
+	if m.m.KeepBest(m.Mutation, m.best, kept) {
+		t.entries[key] = encodeEntry(kept)
 	}
 	return nil
 }

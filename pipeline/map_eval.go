@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type mapMutation struct {
 	m *mapping.Map
 	// once names the properties that are written only the first time.
 	once []string
+	best []mapping.Best
 }
 
 // mapStep is a source transaction's effect on one row.
@@ -167,8 +169,12 @@ func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []
 	if err != nil {
 		return err
 	}
-	res.take(m, out)
 	w.refused(res, m, out, &in)
+	if len(steps) == 1 || !m.WritesBest() {
+		res.take(m, out)
+	} else if err := w.everyStep(res, g, m, steps, base); err != nil {
+		return err
+	}
 	if len(m.Rules) == 0 {
 		return nil
 	}
@@ -178,11 +184,7 @@ func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []
 	}
 	for i := range steps {
 		s := &steps[i]
-		reason := mapping.ReasonChange
-		if s.op == cdc.Read {
-			reason = mapping.ReasonSnapshot
-		}
-		in := s.input(g.key, s.before, reason)
+		in := s.input(g.key, s.before, s.reason())
 		in.Today = w.t.day(m, g.key)
 		if out, err = w.evaluators[m].Eval(&in); err != nil {
 			return err
@@ -190,6 +192,31 @@ func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []
 		res.takeVerdicts(m, out, g, s, in)
 	}
 	return nil
+}
+
+// everyStep takes the record as each source transaction left it: the best value
+// may be one that the last does not show.
+func (w *mapWorker) everyStep(res *mapResult, g *mapGroup, m *mapping.Map, steps []mapStep, base mapImage) error {
+	for i := range steps {
+		if i > 0 {
+			base = steps[i].before
+		}
+		in := steps[i].input(g.key, base, steps[i].reason())
+		in.Today = w.t.day(m, g.key)
+		out, err := w.evaluators[m].Eval(&in)
+		if err != nil {
+			return err
+		}
+		res.take(m, out)
+	}
+	return nil
+}
+
+func (s *mapStep) reason() string {
+	if s.op == cdc.Read {
+		return mapping.ReasonSnapshot
+	}
+	return mapping.ReasonChange
 }
 
 // steps decodes the changes of an entity. Those of one source transaction
@@ -283,7 +310,7 @@ func (r *mapResult) take(m *mapping.Map, out *mapping.Output) {
 	if out.Mutation == nil {
 		return
 	}
-	mu := mapMutation{Mutation: out.Mutation, m: m}
+	mu := mapMutation{Mutation: out.Mutation, m: m, best: slices.Clone(out.Best)}
 	for _, i := range out.Once {
 		mu.once = append(mu.once, out.Mutation.Properties[i].Name)
 	}

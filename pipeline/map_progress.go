@@ -127,6 +127,10 @@ func onceKey(m *mapping.Map, record string) string {
 	return strings.Join([]string{"once", turnsID(m), record}, "\x00")
 }
 
+func bestKey(m *mapping.Map, record string) string {
+	return strings.Join([]string{"best", turnsID(m), record}, "\x00")
+}
+
 func refusedKey(m *mapping.Map, entity string) string {
 	return strings.Join([]string{"refused", mapID(m), entity}, "\x00")
 }

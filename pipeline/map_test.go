@@ -28,6 +28,7 @@ var mapPromises = []struct {
 	{"a changed map", testMapRemap},
 	{"retries", testMapRetry},
 	{"written once", testMapOnce},
+	{"the best value", testMapBest},
 	{"each change of a value", testMapChanges},
 	{"refused values", testMapRefused},
 	{"days", testMapDays},

@@ -46,10 +46,15 @@ type propPlan struct {
 	phi      bool
 	backward bool
 	once     bool
-	clear    bool
-	why      string // of a refusal
-	fixed    string // the value, where it is always this one
-	spec     []string
+	best     string   // "", lowest or highest
+	goal     renderer // nil: none
+	// goalColumns are the columns that goal reads.
+	goalColumns []int
+	typ         string // hubspot's, of one with best
+	clear       bool
+	why         string // of a refusal
+	fixed       string // the value, where it is always this one
+	spec        []string
 }
 
 type policyPlan struct {

@@ -63,6 +63,7 @@ func (c *checker) property(f *propFile, t *target) propPlan {
 	if f.valid != nil {
 		c.valid(f, &p)
 	}
+	c.best(f, def, &p)
 	return p
 }
 

@@ -177,6 +177,9 @@ func (c *checker) putProperty(h io.Writer, f *propFile, t *target) {
 	if f.valid != nil {
 		put(h, "valid", f.valid.String())
 	}
+	if f.best != "" {
+		put(h, f.best, f.goal.String())
+	}
 	if t.schema != nil {
 		if def := t.schema.Property(f.name.text); def != nil {
 			put(h, def.Type)

@@ -51,7 +51,7 @@
 // Who sets what in a mutation: mapping sets Sink, Map, Record, Existence,
 // Properties, Links, Lane, Due, Commit, Reason and Origin. Map (the stage) sets Flow
 // and Version, takes out write-once properties that were written before
-// ([Output.Once]), and holds latches, firings and versions in its state.
+// ([Output.Once]), writes the best of values ([Map.KeepBest]), and holds latches, firings and versions in its state.
 //
 // # What holds
 //

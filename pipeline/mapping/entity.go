@@ -211,6 +211,7 @@ func (e *Evaluator) mapJoined(before *sinks.Mutation) {
 		}
 	}
 	m := e.mutation()
+	e.best(m)
 	if len(plan.links) > 0 {
 		m.Links = e.appendLinks(nil)
 	}

@@ -143,7 +143,7 @@ func (e *Evaluator) Eval(in *Input) (*Output, error) {
 
 // begin empties the output.
 func (e *Evaluator) begin() {
-	e.out = Output{Refused: e.out.Refused[:0], Once: e.out.Once[:0], Verdicts: e.out.Verdicts[:0], eval: e}
+	e.out = Output{Refused: e.out.Refused[:0], Once: e.out.Once[:0], Best: e.out.Best[:0], Verdicts: e.out.Verdicts[:0], eval: e}
 }
 
 func presence(now, was Truth, in *Input) Presence {
@@ -243,6 +243,10 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 		if wasPresent && got != unknown {
 			sp.changed = (moved || e.differs(p.columns)) && !e.rendersSame(p, &sp)
 		}
+		if p.goal != nil && wasPresent && e.differs(p.goalColumns) {
+			sp.changed = true
+			e.out.Changed++
+		}
 		switch {
 		case got == refused:
 			e.refuse(p)
@@ -257,6 +261,7 @@ func (e *Evaluator) mapRecord(wasPresent bool) {
 		return
 	}
 	e.out.Mutation = e.mutation()
+	e.best(e.out.Mutation)
 }
 
 // refuse notes a property that the row cannot give.

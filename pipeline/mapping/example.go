@@ -47,6 +47,8 @@ type exampleRun struct {
 	*reader
 	m  *Map
 	ex *exampleFile
+	// kept are the best values so far.
+	kept map[string]Kept
 }
 
 func (r *exampleRun) fail(p place, format string, args ...any) {
@@ -167,6 +169,14 @@ func (r *exampleRun) run() {
 	if r.ex.reason.text != "" {
 		in.Reason = r.ex.reason.text
 	}
+	if in.Before != nil && r.m.WritesBest() {
+		out, err := r.m.Evaluator().Eval(&Input{Key: in.Key, Schema: in.BeforeSchema, After: in.Before, Today: in.Today, Reason: ReasonSnapshot})
+		if err != nil {
+			r.fail(r.ex.place, "%v", err)
+			return
+		}
+		r.keep(out)
+	}
 	out, err := r.m.Evaluator().Eval(in)
 	if err != nil {
 		r.fail(r.ex.place, "%v", err)
@@ -175,8 +185,19 @@ func (r *exampleRun) run() {
 	r.judge(out)
 }
 
+// keep gives a record the best of the values so far: of `before`, and of `rows`.
+func (r *exampleRun) keep(out *Output) {
+	if mu := out.Mutation; mu != nil && mu.Existence != sinks.Archived && r.m.WritesBest() {
+		if r.kept == nil {
+			r.kept = map[string]Kept{}
+		}
+		r.m.KeepBest(mu, out.Best, r.kept)
+	}
+}
+
 // judge holds what came out to what the example says.
 func (r *exampleRun) judge(out *Output) {
+	r.keep(out)
 	r.gives(out)
 	r.refuses(out)
 	r.fires(out)

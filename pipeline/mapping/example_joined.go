@@ -171,6 +171,7 @@ func (r *exampleRun) runJoined() {
 			r.fail(r.ex.place, "%v", err)
 			return
 		}
+		r.keep(out)
 		if out.Presence == Present {
 			in.Was = &Was{Record: out.Record}
 		}

@@ -23,6 +23,9 @@ type Explained struct {
 	Class  string // of a property
 	Lane   sinks.Lane
 	Once   bool // written the first time only
+	// Best is lowest or highest where that of all values so far is written, and
+	// Value is the row's.
+	Best string
 	// State is what the record is told: Set with Value, Clear, or nothing ("").
 	State sinks.State
 	Value string
@@ -79,7 +82,7 @@ func (e *Evaluator) Explain() []Explained {
 	plan := e.m.plan
 	for i := range plan.props {
 		p, f := &plan.props[i], plan.file.props[i]
-		x := Explained{Name: p.name, Values: f.values != nil, Class: f.class.name, Lane: p.lane, Once: p.once}
+		x := Explained{Name: p.name, Values: f.values != nil, Class: f.class.name, Lane: p.lane, Once: p.once, Best: p.best}
 		if f.from != nil {
 			x.From = f.from.text
 		}

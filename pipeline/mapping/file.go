@@ -77,7 +77,9 @@ type propFile struct {
 	otherwise *scalar
 	valid     *formula
 	once      bool
-	clear     bool // on_null: clear
+	best      string   // "", lowest or highest
+	goal      *formula // which of the two is better, by the first value
+	clear     bool     // on_null: clear
 	class     class
 	safety    bool
 	phi       string // "", "yes" or "waived"
@@ -314,7 +316,12 @@ func (m *mapFile) properties(o *object, def class, inRule bool) []*propFile {
 		m.choice(body, "phi", []string{"yes", "waived"}, func(s string) { p.phi = s })
 		if !inRule {
 			p.valid = m.formula(body, "valid")
-			m.choice(body, "write", []string{"once"}, func(string) { p.once = true })
+			m.choice(body, "write", []string{"once", lowest, highest}, func(s string) {
+				if p.once = s == "once"; !p.once {
+					p.best = s
+				}
+			})
+			p.goal = m.formula(body, "goal")
 			m.choice(body, "on_null", []string{"clear", "keep"}, func(s string) { p.clear = s == "clear" })
 			m.choice(body, "backward", []string{"clear_then_set"}, func(string) { p.backward = true })
 			m.choice(body, "lane", []string{"safety"}, func(string) { p.safety = true })
@@ -324,8 +331,14 @@ func (m *mapFile) properties(o *object, def class, inRule bool) []*propFile {
 			if p.valid != nil && p.is != nil {
 				m.bad(p.valid.place, "`valid` is said of what the source gives, and this is a fixed value")
 			}
-			if p.once && p.clear {
-				m.bad(e.place, "`write: once` never clears; leave out `on_null: clear`")
+			if (p.once || p.best != "") && p.clear {
+				m.bad(e.place, "`write: once`, `lowest` and `highest` never clear; leave out `on_null: clear`")
+			}
+			if p.best != "" && p.is != nil {
+				m.bad(e.place, "of a fixed value none is better; leave out `write`")
+			}
+			if p.goal != nil && p.best == "" {
+				m.bad(p.goal.place, "`goal` is said beside `write: lowest` or `write: highest`: it is where their values are to go")
 			}
 		}
 		body.done()

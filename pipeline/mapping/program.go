@@ -173,6 +173,9 @@ type Output struct {
 	// Once are indexes in Mutation.Properties of those to be written only the
 	// first time.
 	Once []int
+	// Best are the properties of the map of which the lowest or the highest value
+	// is kept, for [Map.KeepBest]: empty where the entity is not present.
+	Best []Best
 	// Changed counts the properties that differ from Before.
 	Changed int
 	// Refused are the properties that this row's values cannot give.

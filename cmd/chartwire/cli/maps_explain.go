@@ -150,6 +150,9 @@ func showExplained(w io.Writer, r *explain.Report, x *mapping.Explained) {
 		if x.Once {
 			from += ", written once"
 		}
+		if x.Best != "" {
+			from += ", the " + x.Best + " so far is written"
+		}
 		from += ")"
 	}
 	fmt.Fprintf(w, "  from    %s\n", from)
