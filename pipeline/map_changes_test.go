@@ -7,6 +7,8 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const worldChanges = `
@@ -96,4 +98,38 @@ func (w *mapWorld) onlyTickets() int {
 		w.Errorf("%d tickets, want %d", len(got.all), len(w.changes))
 	}
 	return len(got.all)
+}
+
+// Made again are the records of the last change, as the row shows it: of those
+// before it nothing is left to make them of.
+func testMapChangesRetry(t *testing.T, w *mapWorld) {
+	w.changes = map[string]string{}
+	m := w.run(w.options(t.TempDir(), w.program(worldChanges)))
+	w.edit(edit{id: 1, person: &person{"patient", "Ann", "Ulm", 1}})
+	w.edit(edit{id: 1, person: &person{"patient", "Ann", "Ulm", 2}})
+	w.until(m)
+	made := w.written().all
+	if len(made) != 2 {
+		t.Fatalf("%d tickets, want 2", len(made))
+	}
+	cl, err := w.conn.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for _, mu := range made {
+		rec := &kgo.Record{Topic: w.topics.Retry(w.flow), Key: []byte(mu.Origin[0].Table + "\x00" + mu.Origin[0].Row), Headers: []kgo.RecordHeader{
+			{Key: "source", Value: []byte(mu.Origin[0].Source)}, {Key: "map", Value: []byte(mu.Map)}, {Key: "record", Value: []byte(mu.Record.ID())}}}
+		if err := cl.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for start := time.Now(); w.written().tickets["test/changes/balance:1:2"] < 2; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("the ticket was not made again")
+		}
+	}
+	if n := w.written().tickets["test/changes/balance:1:1"]; n != 1 {
+		t.Errorf("the first change was told %d times", n)
+	}
 }

@@ -30,6 +30,7 @@ var mapPromises = []struct {
 	{"written once", testMapOnce},
 	{"the best value", testMapBest},
 	{"each change of a value", testMapChanges},
+	{"a change made again", testMapChangesRetry},
 	{"refused values", testMapRefused},
 	{"days", testMapDays},
 	{"a day, killed in the middle", testMapDayKilled},
