@@ -224,7 +224,7 @@ func (in *collector) heardAt() time.Time {
 func (in *collector) swap() ([]*batch, gathered) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.cur != nil {
+	if in.cur != nil && in.cur.cut.Seq > 0 { // an empty one has no checkpoint
 		in.hand()
 	}
 	since := in.since

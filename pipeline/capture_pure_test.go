@@ -1,11 +1,17 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/cut"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -114,5 +120,29 @@ func TestArena(t *testing.T) {
 		}
 		a.reset()
 		s.reset()
+	}
+}
+
+// TestCollectorEnds: what ends while it waits for a batch to fill leaves no
+// empty one behind, whose cut would be taken for the newest.
+func TestCollectorEnds(t *testing.T) {
+	in := newCollector(&Capture{}, &captureTables{}, 7)
+	ctx, cancel := context.WithCancel(t.Context())
+	want := cdc.Checkpoint{Position: cdc.Position{File: "bin.000002", Offset: 40}, Rows: 3}
+	if err := in.take(ctx, &cdc.Txn{Begin: true, Checkpoint: want}); err != nil {
+		t.Fatal(err)
+	}
+	in.hand() // it was full
+	cancel()
+	if err := in.take(ctx, &cdc.Txn{}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("taking after the end: %v", err)
+	}
+	var state cut.Cut
+	batches, since := in.swap()
+	for _, b := range batches {
+		state.Fold(&b.cut)
+	}
+	if !since.moved || !reflect.DeepEqual(state.Checkpoint, want) {
+		t.Errorf("the last checkpoint is %+v", state.Checkpoint)
 	}
 }
