@@ -246,3 +246,17 @@ func TestPlanKept(t *testing.T) {
 		t.Errorf("back again: %q", got)
 	}
 }
+
+// TestSiftKeepsLinks: of an archive that was taken back, what it says of links
+// is left.
+func TestSiftKeepsLinks(t *testing.T) {
+	m := &sinks.Mutation{Record: sinks.Record{Object: "contacts", Property: "patient_id", Key: "1"}, Version: 3, Existence: sinks.Archived}
+	w := words{sumOf(m.Record, ""): 7}
+	if got := w.sift(m); got != nil {
+		t.Errorf("an archive that was taken back leaves %+v", got)
+	}
+	m.Links = []sinks.Link{{Name: "doctor", State: sinks.Clear}}
+	if got := w.sift(m); got == nil || got.Existence != sinks.Kept || len(got.Links) != 1 {
+		t.Errorf("its links leave %+v", got)
+	}
+}

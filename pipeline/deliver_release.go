@@ -70,7 +70,12 @@ func (w words) said(m *sinks.Mutation) {
 // nil is nothing.
 func (w words) sift(m *sinks.Mutation) *sinks.Mutation {
 	if m.Existence == sinks.Archived && m.Version < w[sumOf(m.Record, "")] {
-		return nil
+		if len(m.Links) == 0 {
+			return nil
+		}
+		c := *m // what it says of links may be the newest word on them
+		c.Existence, c.Properties = sinks.Kept, nil
+		return &c
 	}
 	over := func(p sinks.Property) bool {
 		return (p.State == sinks.Clear || m.Existence == sinks.Kept) && m.Version < w[sumOf(m.Record, p.Name)]
