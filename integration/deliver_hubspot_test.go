@@ -221,6 +221,20 @@ func (d *delivery) equal() {
 	}
 }
 
+// fails makes calls to paths with this in them fail in every way, at random.
+func (d *delivery) fails(path string) {
+	for _, f := range []hubspottest.Fault{
+		{Kind: hubspottest.AnswerLost, Probability: 0.08},
+		{Kind: hubspottest.ConnectionReset, Probability: 0.05},
+		{Kind: hubspottest.InternalError, Probability: 0.03, After: true},
+		{Kind: hubspottest.TooManyBurst, Probability: 0.02, RetryAfter: time.Second},
+		{Kind: hubspottest.SlowAnswer, Probability: 0.1, Latency: hubspottest.Latency{Fixed: 300 * time.Millisecond}},
+	} {
+		f.Path = path
+		d.sim.Inject(f)
+	}
+}
+
 func TestDeliverToHubSpotThroughFaultsAndKills(t *testing.T) {
 	seeds := 3
 	if testing.Short() {
@@ -230,16 +244,7 @@ func TestDeliverToHubSpotThroughFaultsAndKills(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			d := newDelivery(t, brokertest.Start(t), hubspottest.Options{Seed: uint64(seed)})
-			for _, f := range []hubspottest.Fault{
-				{Kind: hubspottest.AnswerLost, Probability: 0.08},
-				{Kind: hubspottest.ConnectionReset, Probability: 0.05},
-				{Kind: hubspottest.InternalError, Probability: 0.03, After: true},
-				{Kind: hubspottest.TooManyBurst, Probability: 0.02, RetryAfter: time.Second},
-				{Kind: hubspottest.SlowAnswer, Probability: 0.1, Latency: hubspottest.Latency{Fixed: 300 * time.Millisecond}},
-			} {
-				f.Path = "/contacts/batch/"
-				d.sim.Inject(f)
-			}
+			d.fails("/contacts/batch/")
 			r := rand.New(rand.NewPCG(uint64(seed), 5))
 			kill := d.start()
 			for round := range 3 {

@@ -156,16 +156,7 @@ func TestLinksThroughFaultsAndKills(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			d := newDelivery(t, brokertest.Start(t), hubspottest.Options{Seed: uint64(seed)})
-			for _, f := range []hubspottest.Fault{
-				{Kind: hubspottest.AnswerLost, Probability: 0.08},
-				{Kind: hubspottest.ConnectionReset, Probability: 0.05},
-				{Kind: hubspottest.InternalError, Probability: 0.03, After: true},
-				{Kind: hubspottest.TooManyBurst, Probability: 0.02, RetryAfter: time.Second},
-				{Kind: hubspottest.SlowAnswer, Probability: 0.1, Latency: hubspottest.Latency{Fixed: 300 * time.Millisecond}},
-			} {
-				f.Path = "/batch/"
-				d.sim.Inject(f)
-			}
+			d.fails("/batch/")
 			r := rand.New(rand.NewPCG(uint64(seed), 6))
 			customers, orders := map[string]bool{}, map[string][]string{}
 			kill := d.start()

@@ -24,11 +24,7 @@ func testJoinedModel(t *testing.T, w *joinedWorld) {
 	if testing.Short() {
 		steps = 60
 	}
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MAP_SEED"); s != "" {
-		fmt.Sscan(s, &seed)
-	}
-	t.Logf("seed %d (MAP_SEED=%d repeats it)", seed, seed)
+	seed := modelSeed(t)
 	m := &joinedModel{joinedWorld: w, r: rand.New(rand.NewPCG(seed, 2)), dir: t.TempDir(), program: w.compile(shopOrders, shopGuests)}
 	w.edit() // a cut of each source
 	m.start()

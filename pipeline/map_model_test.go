@@ -15,6 +15,16 @@ import (
 	"chartwire/pipeline"
 )
 
+// modelSeed is a new seed each time, unless MAP_SEED repeats one.
+func modelSeed(t *testing.T) uint64 {
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("MAP_SEED"); s != "" {
+		fmt.Sscan(s, &seed)
+	}
+	t.Logf("seed %d (MAP_SEED=%d repeats it)", seed, seed)
+	return seed
+}
+
 // The model test: a random database, a Map that is stopped at random places and
 // started again with its folder, without it, or with an old one, and at the end
 // what was written is what the reference says.
@@ -23,11 +33,7 @@ func testMapModel(t *testing.T, w *mapWorld) {
 	if testing.Short() {
 		steps = 50
 	}
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MAP_SEED"); s != "" {
-		fmt.Sscan(s, &seed)
-	}
-	t.Logf("seed %d (MAP_SEED=%d repeats it)", seed, seed)
+	seed := modelSeed(t)
 	w.changes = map[string]string{}
 	m := &mapModel{mapWorld: w, r: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir()}
 	m.start()

@@ -1,7 +1,6 @@
 package mapping_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -40,17 +39,7 @@ func TestJoinedProblems(t *testing.T) {
 	f := func(old, new, at, want string) {
 		t.Helper()
 		_, err := mapping.Compile([]mapping.File{{Name: "m.yaml", Text: []byte(replace(t, joinedGood, old, new))}}, e)
-		problems, ok := err.(mapping.Problems)
-		if !ok {
-			t.Errorf("%s: got %v", new, err)
-			return
-		}
-		for _, p := range problems {
-			if fmt.Sprintf("%d:%d", p.Line, p.Column) == at && strings.Contains(p.Text, want) {
-				return
-			}
-		}
-		t.Errorf("%s: want %s: %s, got\n%v", new, at, want, err)
+		holdsProblem(t, err, new, at, want)
 	}
 	// Aliases.
 	f("billing: {", "Billing: {", "8:5", "an alias is a name such as `items`")

@@ -42,6 +42,23 @@ rules:
           hs_pipeline_stage: { is: New }
 `
 
+// holdsProblem holds that what is wrong after a change is said at its place, in
+// words with want in them.
+func holdsProblem(t *testing.T, err error, change, at, want string) {
+	t.Helper()
+	problems, ok := err.(mapping.Problems)
+	if !ok {
+		t.Errorf("%s: got %v", change, err)
+		return
+	}
+	for _, p := range problems {
+		if fmt.Sprintf("%d:%d", p.Line, p.Column) == at && strings.Contains(p.Text, want) {
+			return
+		}
+	}
+	t.Errorf("%s: want %s: %s, got\n%v", change, at, want, err)
+}
+
 // TestProblems makes one mistake after the other, and holds the place and the
 // words of each.
 func TestProblems(t *testing.T) {
@@ -49,17 +66,7 @@ func TestProblems(t *testing.T) {
 	f := func(old, new, at, want string) {
 		t.Helper()
 		_, err := mapping.Compile([]mapping.File{{Name: "m.yaml", Text: []byte(replace(t, good, old, new))}}, world(t))
-		problems, ok := err.(mapping.Problems)
-		if !ok {
-			t.Errorf("%s: got %v", new, err)
-			return
-		}
-		for _, p := range problems {
-			if fmt.Sprintf("%d:%d", p.Line, p.Column) == at && strings.Contains(p.Text, want) {
-				return
-			}
-		}
-		t.Errorf("%s: want %s: %s, got\n%v", new, at, want, err)
+		holdsProblem(t, err, new, at, want)
 	}
 	// The file.
 	f("map: test/things\n", "", "1:1", "`map` is missing")
