@@ -65,7 +65,7 @@ func OpenEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
 		}
 		if err == nil {
 			e.lock = lock
-			if err := e.start(); err != nil {
+			if err := e.start(ctx); err != nil {
 				lock.Close()
 				return nil, err
 			}
@@ -95,6 +95,9 @@ func (e *Embedded) Attached() bool { return e.cluster == nil }
 func (e *Embedded) Close() {
 	if e.cluster != nil {
 		e.cluster.Close()
+		if err := os.Remove(e.runningFile()); err != nil {
+			e.log.Warn("the embedded broker's directory will be read whole at its next start", "err", err)
+		}
 		e.lock.Close() // last: with the file the lock goes
 	}
 }
@@ -165,7 +168,7 @@ func (e *Embedded) clusterID() string {
 func (e *Embedded) addressFile() string { return filepath.Join(e.dir, "address") }
 
 // start starts the broker, on the port that it had before if that is free.
-func (e *Embedded) start() error {
+func (e *Embedded) start(ctx context.Context) error {
 	if _, err := e.check(); err != nil {
 		return err
 	}
@@ -190,11 +193,28 @@ func (e *Embedded) start() error {
 		return fmt.Errorf("starting the embedded broker: %w", err)
 	}
 	e.cluster, e.address = cluster, cluster.ListenAddrs()[0]
-	if err := e.publish(); err != nil {
+	if err := e.open(ctx); err != nil {
 		cluster.Close()
 		return fmt.Errorf("starting the embedded broker: %w", err)
 	}
 	return nil
+}
+
+func (e *Embedded) runningFile() string { return filepath.Join(e.dir, "running") }
+
+// open makes the directory whole if the last broker did not end by itself, and
+// lets others attach.
+func (e *Embedded) open(ctx context.Context) error {
+	_, err := os.Stat(e.runningFile())
+	if err == nil {
+		err = e.endCutOff(ctx)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = os.WriteFile(e.runningFile(), nil, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return e.publish()
 }
 
 // publish writes the address so that a reader sees the old one or the new one.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,31 +81,45 @@ func values(ctx context.Context, c broker.Config, topic string) (got []string) {
 	return got
 }
 
+// killed runs the child on the directory, kills it after some commits and gives
+// the last that it was told of.
+func killed(t *testing.T, dir string, commits int) (acked int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	begin, lines := -1, bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "error") {
+			t.Fatal(lines.Text())
+		}
+		if _, err := fmt.Sscanf(lines.Text(), "committed %d", &acked); err != nil {
+			continue
+		}
+		if begin < 0 {
+			begin = acked
+		}
+		if acked-begin >= commits {
+			_ = cmd.Process.Kill()
+		}
+	}
+	_ = cmd.Wait()
+	return acked
+}
+
 // TestEmbeddedKilled kills the process of an embedded broker at any moment, and
 // wants all that was acknowledged, both halves of it, and a gapless rest.
 func TestEmbeddedKilled(t *testing.T) {
 	dir := t.TempDir()
-	for round := range 3 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childDir+"="+dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		acked, lines := -1, bufio.NewScanner(out)
-		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), "error") {
-				t.Fatal(lines.Text())
-			}
-			if _, err := fmt.Sscanf(lines.Text(), "committed %d", &acked); err == nil && acked > 40*(round+1) {
-				_ = cmd.Process.Kill()
-			}
-		}
-		_, _ = io.Copy(io.Discard, out)
-		_ = cmd.Wait()
+	for range 3 {
+		killed(t, dir, 20) // nobody closes the directory in between
+		acked := killed(t, dir, 20)
 
 		e, err := broker.OpenEmbedded(t.Context(), broker.EmbeddedOptions{Dir: dir})
 		if err != nil {
