@@ -200,6 +200,8 @@ func (e *Embedded) start(ctx context.Context) error {
 	return nil
 }
 
+// runningFile is there from a start to the end that Close makes: what finds it
+// follows a kill.
 func (e *Embedded) runningFile() string { return filepath.Join(e.dir, "running") }
 
 // open makes the directory whole if the last broker did not end by itself, and

@@ -89,25 +89,15 @@ func (e *Embedded) findCutOff(ctx context.Context) (map[cutOff]int16, error) {
 		}
 	})
 	open := map[cutOff]int16{}
-	for len(left) > 0 {
-		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return nil, err
+	return open, readTo(ctx, cl, left, func(r *kgo.Record) error {
+		c := cutOff{r.Topic, r.Partition, r.ProducerID}
+		switch {
+		case !r.Attrs.IsTransactional():
+		case r.Attrs.IsControl():
+			delete(open, c)
+		default:
+			open[c] = r.ProducerEpoch
 		}
-		err := deliver(fetches, left, func(*kgo.Record) error { return nil })
-		if err != nil {
-			return nil, err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			c := cutOff{r.Topic, r.Partition, r.ProducerID}
-			switch {
-			case !r.Attrs.IsTransactional():
-			case r.Attrs.IsControl():
-				delete(open, c)
-			default:
-				open[c] = r.ProducerEpoch
-			}
-		})
-	}
-	return open, nil
+		return nil
+	})
 }

@@ -69,19 +69,34 @@ func ScanFrom(ctx context.Context, c Config, from Offsets, fn func(*kgo.Record) 
 		return nil, err
 	}
 	defer cl.Close()
+	err = readTo(ctx, cl, left, func(r *kgo.Record) error {
+		if r.Attrs.IsControl() {
+			return nil
+		}
+		return fn(r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ends, nil
+}
+
+// readTo polls a client until everything before the ends in left was handed on,
+// control records too if the client keeps them. It empties left.
+func readTo(ctx context.Context, cl *kgo.Client, left Offsets, fn func(*kgo.Record) error) error {
 	for len(left) > 0 {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
-			return nil, fmt.Errorf("reading %v: %w", topicsOf(from), err)
+			return fmt.Errorf("reading %v: %w", topicsOf(left), err)
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if err := deliver(fetches, left, fn); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return ends, nil
+	return nil
 }
 
 // deliver hands on the records before the ends in left, and removes from left
@@ -96,7 +111,7 @@ func deliver(fetches kgo.Fetches, left Offsets, fn func(*kgo.Record) error) erro
 		if !ok {
 			continue
 		}
-		if r.Offset < end && !r.Attrs.IsControl() {
+		if r.Offset < end {
 			if err := fn(r); err != nil {
 				return err
 			}
