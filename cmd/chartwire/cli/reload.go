@@ -30,14 +30,9 @@ process may capture the source meanwhile. Kept in the audit.`,
 			if _, ok := s.cfg.Sources[names[0]]; !ok {
 				return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", names[0], keys(s.cfg.Sources))}
 			}
-			before, err := pipeline.Reload(cmd.Context(), pipeline.ReloadOptions{
-				Source: names[0], Connection: s.kafka, Topics: s.topics, Fingerprint: s.cfg.Fingerprint(), Reason: reason, Log: s.log,
-			})
-			if errors.Is(err, pipeline.ErrCaptured) {
-				return fmt.Errorf("%w; end the process that does, then run this again", err)
-			}
+			before, err := pipeline.Reload(cmd.Context(), s.amendment(names[0], reason))
 			if err != nil {
-				return err
+				return captured(err)
 			}
 			fmt.Fprintf(a.out, "The position %s of %s is given up. Start its capture: it reads every table again.\n", before, names[0])
 			return nil
@@ -45,4 +40,19 @@ process may capture the source meanwhile. Kept in the audit.`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 	return cmd
+}
+
+// amendment is what the verbs that change a stopped capture's state need.
+func (s *site) amendment(source, reason string) pipeline.AmendOptions {
+	return pipeline.AmendOptions{
+		Source: source, Connection: s.kafka, Topics: s.topics, Fingerprint: s.cfg.Fingerprint(), Reason: reason, Log: s.log,
+	}
+}
+
+// captured says what to do when such a verb finds the source captured.
+func captured(err error) error {
+	if errors.Is(err, pipeline.ErrCaptured) {
+		return fmt.Errorf("%w; end the process that does, then run this again", err)
+	}
+	return err
 }
