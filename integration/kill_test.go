@@ -38,7 +38,7 @@ func TestKills(t *testing.T) {
 	stop := r.traffic(15*time.Millisecond, f.next, f.next, f.next, r.gen.Change)
 	draw := rand.New(rand.NewPCG(seed(t), 1))
 	only := regexp.MustCompile(os.Getenv("CHARTWIRE_FAULTS"))
-	all := slices.DeleteFunc(faults(c, kafka), func(f fault) bool { return !only.MatchString(f.name) })
+	all := slices.DeleteFunc(crewFaults(c, kafka), func(f fault) bool { return !only.MatchString(f.name) })
 	for range number(t, "CHARTWIRE_ROUNDS", 1) {
 		for _, i := range draw.Perm(len(all)) {
 			time.Sleep(time.Duration(draw.IntN(1500)) * time.Millisecond)
@@ -63,7 +63,7 @@ type fault struct {
 	do   func(draw *rand.Rand)
 }
 
-func faults(c *crew, kafka *servers.Cluster) (list []fault) {
+func crewFaults(c *crew, kafka *servers.Cluster) (list []fault) {
 	add := func(name string, do func(draw *rand.Rand)) { list = append(list, fault{name, do}) }
 	for _, stage := range stages {
 		add(stage+" is killed", func(*rand.Rand) { c.kill(stage, false) })

@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"pipeline":            {"cdc", "schemas/...", "sinks"},
 	"cmd":                 {"cdc/...", "schemas/...", "sinks/...", "pipeline/...", "integration/servers", "integration/clinic", "integration/shop"},
 	"integration":         {"cdc/...", "schemas/...", "sinks/...", "pipeline/...", "cmd/..."},
+	"integration/faults":  {},
 	"integration/servers": {},
 	"integration/clinic":  {"schemas/...", "sinks/..."},
 	"integration/shop":    {"sinks/..."},

@@ -213,14 +213,14 @@ func TestShopBreaks(t *testing.T) {
 			s.sim.Clear(id)
 		}
 	}
-	faults := []func(){
+	breaks := []func(){
 		kill("capture", false), kill("map", false), kill("map", true), kill("deliver", false), kill("deliver", true), kill("map", true),
 		hubspot(hubspottest.Fault{Kind: hubspottest.Down}), hubspot(hubspottest.Fault{Kind: hubspottest.AnswerLost, Probability: .5}),
 		hubspot(hubspottest.Fault{Kind: hubspottest.InternalError, Probability: .5}), hubspot(hubspottest.Fault{Kind: hubspottest.TooManyBurst, Probability: .5, RetryAfter: time.Second}),
 	}
-	for _, i := range draw.Perm(len(faults)) {
+	for _, i := range draw.Perm(len(breaks)) {
 		time.Sleep(time.Duration(300+draw.IntN(1500)) * time.Millisecond)
-		faults[i]()
+		breaks[i]()
 	}
 	if err := <-played; err != nil {
 		t.Fatal(err)
