@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 )
 
@@ -162,6 +163,7 @@ log: {level: loud}
 // by; one with another, such as a test system that was given the name of the
 // production system, is refused and says who is there, and the first goes on.
 func TestSecondInstallation(t *testing.T) {
+	faults.Shows(t, "lease-refused", "is refused with the name of who is there, and the first goes on")
 	r := newRoad(t, site{patients: 20})
 	r.provision()
 	first := r.start("first", []string{"run"})

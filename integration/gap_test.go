@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 	"chartwire/pipeline/audit"
 	"chartwire/pipeline/broker"
@@ -146,6 +147,7 @@ func (r *road) purge() {
 // critical result came meanwhile. The capture halts and says what to do; after
 // that, the result is told once, and all records are right again.
 func TestCriticalInAGap(t *testing.T) {
+	faults.Shows(t, "binlog-purged", "halts in words; after chartwire reload every record is right and every alarm was told once")
 	for _, flavor := range flavors {
 		t.Run(flavor.Name, func(t *testing.T) {
 			r := newRoad(t, site{flavor: flavor, args: []string{"--max-binlog-size=1M"}})

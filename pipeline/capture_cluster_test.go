@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 	"chartwire/schemas"
@@ -13,6 +14,7 @@ import (
 // TestCaptureBrokersKilled kills each broker of three under a running capture:
 // leaders of partitions, the coordinator of the transactions, the controller.
 func TestCaptureBrokersKilled(t *testing.T) {
+	faults.Shows(t, "broker-killed", "every change once and in order")
 	cluster := servers.KafkaWith(t, servers.ClusterOptions{Brokers: 3})
 	s := &stand{T: t, conn: broker.Config{Brokers: strings.Split(cluster.Addr, ","), Replication: 3}, topics: schemas.Topics{Prefix: "t"}, bank: newBank()}
 	s.bank.txns = 20_000

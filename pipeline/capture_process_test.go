@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 	"chartwire/schemas"
@@ -42,6 +43,8 @@ func TestCaptureChild(t *testing.T) {
 // TestCaptureProcesses runs three captures and kills one, or stops it for
 // longer than its lease, at random moments.
 func TestCaptureProcesses(t *testing.T) {
+	faults.Shows(t, "takeover-killed", "a standby takes over: every change once and in order")
+	faults.Shows(t, "split-brain", "one that was stopped longer than its lease is fenced when it wakes")
 	s := processStand(t, servers.Kafka(t).Addr)
 	t.Logf("-seed %d", *seed)
 	rng := rand.New(rand.NewPCG(*seed, 0))

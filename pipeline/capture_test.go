@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
@@ -73,6 +74,7 @@ func testAll(s *stand) {
 
 // testCaptureFaults loses ends of transactions, and answers to them.
 func testCaptureFaults(t *testing.T, s *stand) {
+	faults.Shows(t, "kafka-cut", "an end of a transaction that was lost, or its answer, is looked up: every change once and in order")
 	s.bank.every.Store(int64(500 * time.Microsecond))
 	road, conn := brokertest.NewRoad(s.conn)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -93,6 +95,8 @@ func testCaptureFaults(t *testing.T, s *stand) {
 
 // testCaptureKilled takes the network from one capture after another, for good.
 func testCaptureKilled(t *testing.T, s *stand) {
+	faults.Shows(t, "takeover-partitioned", "is fenced: what it wakes up with is refused, every change is there once")
+	faults.Shows(t, "duplicates", "none: position and rows are in one Kafka transaction")
 	s.bank.every.Store(int64(time.Millisecond))
 	rng := rand.New(rand.NewPCG(3, 4))
 	var roads []*brokertest.Road
@@ -128,6 +132,7 @@ func testCaptureKilled(t *testing.T, s *stand) {
 // testCaptureLarge stops in the middle of a transaction that takes several
 // Kafka transactions, and goes on inside it.
 func testCaptureLarge(t *testing.T, s *stand) {
+	faults.Shows(t, "transaction-huge-killed", "goes on inside the transaction, every row once")
 	s.bank.txns, s.bank.large, s.bank.piece, s.bank.pieceEvery = 120, 50_000, 1000, 5*time.Millisecond
 	c := s.run(s.conn)
 	for start := time.Now(); c.Status().Cut.Checkpoint.Rows == 0; time.Sleep(time.Millisecond) {

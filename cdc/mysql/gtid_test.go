@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"chartwire/integration/faults"
 )
 
 const (
@@ -97,6 +99,7 @@ func TestGTIDsAddRemove(t *testing.T) {
 }
 
 func TestPlacesCompareByNumber(t *testing.T) {
+	faults.Shows(t, "binlog-file-names", "compares the numbers of the files")
 	f := func(a string, x uint64, b string, y uint64, want int) {
 		t.Helper()
 		if got := (place{a, x}).compare(place{b, y}); got != want {

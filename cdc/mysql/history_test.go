@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 )
 
@@ -33,6 +34,7 @@ func own(t *testing.T, k kind) (*rig, *tap) {
 }
 
 func TestPurged(t *testing.T) {
+	faults.Shows(t, "binlog-purged", "halts with binlog-purged; a reload starts at the end of the log with an epoch and reads all")
 	each(t, func(t *testing.T, k kind) {
 		r, p := own(t, k)
 		r.exec("insert into people values (2,'b',null); flush logs; insert into people values (3,'c',null); flush logs")
@@ -84,6 +86,7 @@ func logFiles(t *testing.T, r *rig) (names []string) {
 // A log that was reset and holds less than was read, or more under the same
 // numbers, or the same number of others.
 func TestResetLog(t *testing.T) {
+	faults.Shows(t, "binlog-numbering", "halts: the fingerprint of the last event is another, or the set names transactions that the server lacks")
 	each(t, func(t *testing.T, k kind) {
 		r, p := own(t, k)
 		r.exec(reset(k))
@@ -118,6 +121,7 @@ func (p *tap) end() error {
 }
 
 func TestAnotherServer(t *testing.T) {
+	faults.Shows(t, "server-identity", "halts with the name of what differs")
 	each(t, func(t *testing.T, k kind) {
 		_, p := own(t, k)
 		other := newRig(t, k, people+"InnoDB", "people")
@@ -142,6 +146,8 @@ func TestAnotherServer(t *testing.T) {
 
 // A replica that has what was read goes on where the primary stopped.
 func TestFailover(t *testing.T) {
+	faults.Shows(t, "gtid-failover", "goes on at the replica behind the last transaction read, and the position names the new server")
+	faults.Shows(t, "gtid-missing", "halts when the replica lacks what was read")
 	for _, k := range []kind{maria, mysqlGTID} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
@@ -207,6 +213,7 @@ func waitFor(t *testing.T, done func() bool) {
 
 // A server that was killed comes back with its log, and the stream goes on.
 func TestKilledServer(t *testing.T) {
+	faults.Shows(t, "server-crash", "connects again and goes on behind the last transaction read")
 	each(t, func(t *testing.T, k kind) {
 		r, p := own(t, k)
 		p = r.tap(p.resume())

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 )
 
@@ -47,6 +48,8 @@ create table other (id int primary key);`
 
 // Everything that is wrong is named at once, each with what mends it.
 func TestCheckNamesEverything(t *testing.T) {
+	faults.Shows(t, "wrong-settings", "names every setting, table and column at once, each with the statement that mends it")
+	faults.Shows(t, "binlog-retention", "is refused by the check below seven days")
 	f := func(k servers.Flavor, args []string, ddl string, tables []string, wants ...string) {
 		t.Helper()
 		db := servers.Database(t, k, args...)
@@ -77,6 +80,7 @@ func TestCheckNamesEverything(t *testing.T) {
 // The printed grants are enough, for the check and for the stream, and each is
 // needed.
 func TestGrants(t *testing.T) {
+	faults.Shows(t, "wrong-password", "names the rights that lack and the statements that give them; those are enough")
 	for _, k := range []kind{maria, mysqlGTID} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +116,7 @@ func TestGrants(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
+	faults.Shows(t, "wrong-password", "halts without a word of the password")
 	r := newRig(t, maria, people+"InnoDB", "people")
 	r.cfg.Password = "wrong-password-canary"
 	err := r.tap(cdc.Resume{}).halt(HaltAccess)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"chartwire/integration/faults"
+
 	"github.com/go-mysql-org/go-mysql/client"
 	gopacket "github.com/go-mysql-org/go-mysql/packet"
 )
@@ -50,6 +52,7 @@ func packets(seq *byte, payload []byte) (out []byte) {
 // TestReader cuts the stream of packets anywhere, with events of every size: of
 // nothing, larger than a slab, and of several packets.
 func TestReader(t *testing.T) {
+	faults.Shows(t, "packet-oversized", "puts events of several packets together, however the stream of bytes is cut")
 	rng := rand.New(rand.NewPCG(1, 2))
 	sizes := []int{0, 1, slabSize, packetMax - 2, packetMax - 1, packetMax, 2*packetMax - 1, 2*packetMax + 7, 3}
 	for range 20_000 {
@@ -105,6 +108,7 @@ func TestReader(t *testing.T) {
 // TestReaderEnds wants what came before a fault to be handed on, and the fault
 // named.
 func TestReaderEnds(t *testing.T) {
+	faults.Shows(t, "packet-truncated", "hands on what came before, names the fault and connects again")
 	f := func(name string, bad []byte, want string) {
 		t.Helper()
 		r, there := readerOn(t)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 )
 
 // cutter is a proxy that cuts each connection of a dump after some bytes of the
@@ -126,6 +127,7 @@ func until(t *testing.T, p *tap) (lines []string) {
 // However often and wherever the connection breaks, every change comes once and
 // in order.
 func TestCutConnections(t *testing.T) {
+	faults.Shows(t, "checkpoint-inside", "begins the transaction again: every change once and in order, wherever the connection was cut")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, workloadDDL, "people", "isam")
 		start := p.resume()
@@ -148,6 +150,7 @@ func TestCutConnections(t *testing.T) {
 
 // From each checkpoint that a consumer may have kept, exactly the rest comes.
 func TestResumeAnywhere(t *testing.T) {
+	faults.Shows(t, "gtid-killed-anywhere", "from every checkpoint exactly the rest comes")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, workloadDDL, "people", "isam")
 		points := []cdc.Resume{p.resume()}
@@ -173,6 +176,7 @@ func TestResumeAnywhere(t *testing.T) {
 
 // A transaction larger than memory comes in pieces, and can be resumed in each.
 func TestPieces(t *testing.T) {
+	faults.Shows(t, "transaction-huge", "comes in pieces with their places; a resumption inside compares the last row read")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, people+"InnoDB; create table other (id int primary key)", "people")
 		p.stop()
@@ -220,6 +224,7 @@ func TestPieces(t *testing.T) {
 
 // A connection that is open and dead is noticed, and the stream goes on.
 func TestSilentConnection(t *testing.T) {
+	faults.Shows(t, "silent-connection", "is left after three heartbeats, and the stream goes on")
 	r, p := started(t, maria, people+"InnoDB", "people")
 	p.stop()
 	c := cut(t, r.cfg.Addr, 0, 0)

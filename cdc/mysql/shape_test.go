@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 )
 
 const everyType = `create table people (id bigint unsigned primary key,
@@ -66,6 +67,7 @@ func TestOneShape(t *testing.T) {
 // Keys of several columns and of every kind are read in order, none twice and
 // none left out, over many chunks.
 func TestKeysInChunks(t *testing.T) {
+	faults.Shows(t, "snapshot-keys", "every row once, over chunks of one row")
 	each(t, func(t *testing.T, k kind) {
 		f := func(key, ddl string, values ...string) {
 			t.Helper()
@@ -98,6 +100,7 @@ func TestKeysInChunks(t *testing.T) {
 
 // Rows that are suddenly large do not make a chunk that is.
 func TestLargeRowsInChunks(t *testing.T) {
+	faults.Shows(t, "snapshot-large-rows", "ends the chunk at a number of bytes")
 	r := newRig(t, maria, "create table people (id int primary key, doc mediumblob)", "people")
 	r.exec("insert into people select seq, 'small' from seq_1_to_200; insert into people select seq, repeat('x', 400000) from seq_201_to_230")
 	r.cfg.Piece = 64 << 10

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 )
 
 const people = "create table people (id int primary key, name varchar(20), note text) engine="
@@ -51,6 +52,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestTransactionsAreWhole(t *testing.T) {
+	faults.Shows(t, "savepoint", "what was rolled back to a savepoint or at the end never comes")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, people+"InnoDB; create table other (id int primary key)", "people")
 		r.exec("start transaction; insert into other values (1),(2); insert into people values (1,'a',null); savepoint s; " +
@@ -69,6 +71,7 @@ func TestTransactionsAreWhole(t *testing.T) {
 // A transaction that touches nothing captured, and a server with nothing to
 // say, still move the position.
 func TestHeartbeats(t *testing.T) {
+	faults.Shows(t, "idle-source", "moves the position with every heartbeat")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, people+"InnoDB; create table other (id int primary key)", "people")
 		before := p.last.Position
@@ -92,6 +95,10 @@ func TestHeartbeats(t *testing.T) {
 }
 
 func TestEpochs(t *testing.T) {
+	faults.Shows(t, "ddl-truncate", "an epoch: the rows before it are gone")
+	faults.Shows(t, "ddl-drop", "an epoch; the rows of the new table follow it")
+	faults.Shows(t, "ddl-rename", "an epoch, and the table is read again")
+	faults.Shows(t, "ddl-swap", "an epoch, and the table is read again")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, people+"InnoDB; create table spare (id int primary key, name varchar(20), note text)", "people")
 		r.exec("insert into people values (1,'a',null)")
@@ -115,6 +122,7 @@ func TestEpochs(t *testing.T) {
 
 // A column that is new has a value in old rows that no event says.
 func TestNewColumnReadsAgain(t *testing.T) {
+	faults.Shows(t, "ddl-default", "reads the table again for the value that no event said")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, people+"InnoDB; insert into people values (1,'a',null)", "people")
 		r.exec("alter table people add column age int not null default 5")

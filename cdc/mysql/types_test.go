@@ -9,6 +9,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql/image"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 )
 
@@ -35,6 +36,11 @@ insert into types (id, part, da, dt, dt3, ts, t0, e, e1, s, bi, d1) values (7, '
 // TestSnapshotEqualsStream reads rows by a query and then, after an update,
 // from the log: both must have the same bytes, key and type.
 func TestSnapshotEqualsStream(t *testing.T) {
+	faults.Shows(t, "snapshot-equals-stream", "the bytes of the rows are equal")
+	faults.Shows(t, "unsigned", "the highest unsigned BIGINT is itself, as a key too")
+	faults.Shows(t, "zero-dates", "are null in both, and 0001-01-01 is itself")
+	faults.Shows(t, "time", "are themselves to the microsecond")
+	faults.Shows(t, "bit", "is 64 bits in both")
 	each(t, func(t *testing.T, k kind) {
 		for _, engine := range []string{"InnoDB", "MyISAM"} {
 			t.Run(engine, func(t *testing.T) {
@@ -89,6 +95,7 @@ func TestNewMariaDB(t *testing.T) {
 
 // TestUnsaidTypes reads what MariaDB's stream does not say of columns.
 func TestUnsaidTypes(t *testing.T) {
+	faults.Shows(t, "binary-padding", "trailing zero bytes are there again")
 	r := newRig(t, maria, `create table t (id int primary key, j json, l longtext, six inet6, four inet4, b16 binary(16))`, "t")
 	row := `'{"a": 1}', '{}', '2001:db8::', '127.0.0.0', x'20010db8'`
 	r.exec("insert into t values (1, " + row + ")")

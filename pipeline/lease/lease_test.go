@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
@@ -273,6 +274,7 @@ func testStoppedHolder(t *testing.T, c broker.Config) {
 }
 
 func testRefused(t *testing.T, c broker.Config) {
+	faults.Shows(t, "lease-refused", "is refused with the name of who is there")
 	a := run(t, options(t, c, "production"), nil)
 	a.wait(t, 10*time.Second)
 	b := run(t, options(t, c, "test"), nil)

@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 )
 
 // TestCharsetsAgainstServers holds every character of every character set
 // equal to what the servers make of it.
 func TestCharsetsAgainstServers(t *testing.T) {
+	faults.Shows(t, "charset", "is the text that the server converts it to")
 	for _, f := range Flavors() {
 		t.Run(Name(f), func(t *testing.T) {
 			db := Server(t, f)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"chartwire/cdc/mysql/image"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 	"chartwire/schemas"
 )
@@ -16,6 +17,7 @@ import (
 // TestJSONAgainstMySQL holds the text made from the binary form equal to what
 // the server prints.
 func TestJSONAgainstMySQL(t *testing.T) {
+	faults.Shows(t, "json-text", "is the text that the server prints")
 	db := image.Server(t, servers.MySQLNew)
 	docs := []string{
 		`'null'`, `'true'`, `'false'`, `'0'`, `'-1'`, `'32767'`, `'-32769'`, `'65535'`, `'65536'`, `'4294967295'`, `'-2147483649'`,
