@@ -111,7 +111,29 @@ type Load struct {
 	// Since is the commit time from which on the stream is known to be whole:
 	// the start of the capture, or of the gap that made this load necessary.
 	Since time.Time `json:"since,omitzero"`
+	// Key are the columns of the primary key, and Shape stands for columns,
+	// types and key, as the table was described last. 0 is not known.
+	Key   []string `json:"key,omitempty"`
+	Shape uint64   `json:"shape,omitempty"`
+	// Fields are the field names of columns whose type changed so that readers
+	// had to be told, by column.
+	Fields map[string]string `json:"fields,omitempty"`
+	// Held says why nothing of the table is written, if nothing is.
+	Held Held `json:"held,omitzero"`
 }
+
+// Held says why a table is held: its changes are read, counted and left out
+// until a person or the source changes what is wrong, and then it is read again.
+type Held struct {
+	Code    string    `json:"code"`              // of the Halt that it would be for everybody
+	Text    string    `json:"text"`              // what is wrong, and what to do
+	Columns []string  `json:"columns,omitempty"` // those that are wrong
+	Since   time.Time `json:"since"`             // when the change was read
+	Rows    int64     `json:"rows,omitempty"`    // left out so far
+}
+
+// IsHeld reports whether nothing of the table is written.
+func (l *Load) IsHeld() bool { return l.Held.Code != "" }
 
 // EpochKind says what broke a table's history.
 type EpochKind string

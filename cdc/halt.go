@@ -12,6 +12,10 @@ type Halt struct {
 	Code string // such as "binlog-purged"
 	Text string // what happened, where, and the choices; never a row's values
 	Err  error  // the cause, if another error is
+	// Alone says that it concerns one table: the others may go on without it.
+	// Columns are those of the table that are what is wrong, if some are.
+	Alone   bool
+	Columns []string
 }
 
 func (h *Halt) Error() string {
@@ -26,6 +30,15 @@ func (h *Halt) Unwrap() error { return h.Err }
 // Haltf makes a Halt from a format.
 func Haltf(code, format string, args ...any) *Halt {
 	return &Halt{Code: code, Text: fmt.Sprintf(format, args...)}
+}
+
+// Alone returns the Halt in err's chain if it concerns one table, or nil.
+func Alone(err error) *Halt {
+	var h *Halt
+	if errors.As(err, &h) && h.Alone {
+		return h
+	}
+	return nil
 }
 
 // HaltCode returns the code of the Halt in err's chain, or "".

@@ -10,6 +10,11 @@ import (
 type Resume struct {
 	Checkpoint Checkpoint
 	Loads      map[TableID]Load
+	// Admit, if not nil, is asked about each version of a table before the
+	// first change of it is yielded, by the goroutine that yields. A Halt that
+	// is Alone makes the source hold the table ([Load.Held]); any other error
+	// means that it cannot be said now.
+	Admit func(ctx context.Context, t *Table) error
 }
 
 // Stream yields the transactions of a source from r on, without end, until ctx

@@ -70,6 +70,9 @@ type Type struct {
 type Column struct {
 	Name string
 	Type Type
+	// Field is the name of its field where that is not its own: rows from before
+	// a change of its type, which readers would take for others, have that.
+	Field string
 }
 
 // Table is one version of a table as its source describes it, cut down to the

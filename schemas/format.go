@@ -70,7 +70,7 @@ func (s *RowSchema) formatRow(b *bytes.Buffer, native any) error {
 		fields, _ := row.(map[string]any)
 		for i := range s.Table.Columns {
 			c := &s.Table.Columns[i]
-			value, err := readable(show(&c.Type, fields[AvroName(c.Name)]))
+			value, err := readable(show(&c.Type, fields[FieldName(c)]))
 			if err != nil {
 				return fmt.Errorf("showing column %s: %w", c.Name, err)
 			}

@@ -116,6 +116,14 @@ func RowAvro(t *cdc.Table) (string, error) {
 	return string(b), nil
 }
 
+// FieldName is the name of a column's field in Avro.
+func FieldName(c *cdc.Column) string {
+	if c.Field != "" {
+		return AvroName(c.Field)
+	}
+	return AvroName(c.Name)
+}
+
 func rowRecord(t *cdc.Table) (row recordJSON, err error) {
 	row = recordJSON{
 		Type: "record", Name: "Row", Fields: []fieldJSON{},
@@ -135,7 +143,7 @@ func rowRecord(t *cdc.Table) (row recordJSON, err error) {
 			inner = a.Type
 		}
 		row.Fields = append(row.Fields, fieldJSON{
-			Name: AvroName(c.Name), Type: []any{"null", inner}, Default: null,
+			Name: FieldName(c), Type: []any{"null", inner}, Default: null,
 			Column: &columnJSON{c.Name, c.Type.Kind.String(), c.Type.Unsigned, c.Type.Bits, c.Type.Length,
 				c.Type.Precision, c.Type.Scale, c.Type.Charset, c.Type.Labels},
 		})
@@ -186,15 +194,22 @@ func ParseEnvelope(avro string) (*RowSchema, error) {
 	}
 	var row struct {
 		Key    []string
-		Fields []struct{ Column columnJSON }
+		Fields []struct {
+			Name   string
+			Column columnJSON
+		}
 	}
 	if err := json.Unmarshal(union[1], &row); err != nil {
 		return nil, fmt.Errorf("reading schema of %s: %w", t.ID(), err)
 	}
 	for i := range row.Fields {
 		c := row.Fields[i].Column
-		t.Columns = append(t.Columns, cdc.Column{Name: c.Name, Type: cdc.Type{Kind: cdc.ParseKind(c.Kind), Unsigned: c.Unsigned,
-			Bits: c.Bits, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Charset: c.Charset, Labels: c.Labels}})
+		col := cdc.Column{Name: c.Name, Type: cdc.Type{Kind: cdc.ParseKind(c.Kind), Unsigned: c.Unsigned,
+			Bits: c.Bits, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Charset: c.Charset, Labels: c.Labels}}
+		if name := row.Fields[i].Name; name != AvroName(c.Name) {
+			col.Field = ParseAvroName(name)
+		}
+		t.Columns = append(t.Columns, col)
 	}
 	for _, k := range row.Key {
 		i := t.Column(k)

@@ -97,17 +97,24 @@ func (c *Client) register(ctx context.Context, subject string, s *schemas.RowSch
 	if err != nil {
 		return 0, err
 	}
-	for _, v := range older {
-		old, err := schemas.ParseEnvelope(v.Schema.Schema)
-		if err != nil {
+	parsed := make([]*schemas.RowSchema, len(older))
+	for i, v := range older {
+		if parsed[i], err = schemas.ParseEnvelope(v.Schema.Schema); err != nil {
 			return 0, foreign(subject, v.ID, err)
 		}
-		if old.Avro == s.Avro {
+		if parsed[i].Avro == s.Avro {
 			return v.ID, nil
 		}
-		if problems := Incompatible(old, s); len(problems) > 0 {
-			return 0, cdc.Haltf(HaltIncompatible, "%s changed so that older rows in its topic would be misread (version %d of %s): %s; give the column another name, or let the table start anew in a new topic",
-				s.Table.ID(), v.Version, subject, strings.Join(problems, "; "))
+	}
+	// Rows as they were once, read again or changed back, are what they were.
+	for i := len(parsed) - 1; i >= 0; i-- {
+		if sameShape(parsed[i].Table, s.Table) {
+			return older[i].ID, nil
+		}
+	}
+	for i, v := range older {
+		if problems := Incompatible(parsed[i], s); len(problems) > 0 {
+			return 0, incompatible(s.Table, problems, fmt.Sprintf("version %d of %s", v.Version, subject))
 		}
 	}
 	if len(older) == 0 {
@@ -127,7 +134,7 @@ func (c *Client) register(ctx context.Context, subject string, s *schemas.RowSch
 	switch status(err) {
 	case 0:
 	case http.StatusConflict, http.StatusUnprocessableEntity:
-		return 0, &cdc.Halt{Code: HaltRefused, Text: "the schema registry refuses the schema of " + s.Table.ID().String() + " under " + subject + "; compare its level and its versions there", Err: err}
+		return 0, &cdc.Halt{Code: HaltRefused, Alone: true, Text: "the schema registry refuses the schema of " + s.Table.ID().String() + " under " + subject + "; compare its level and its versions there", Err: err}
 	default:
 		return 0, err
 	}
@@ -146,6 +153,33 @@ func (c *Client) register(ctx context.Context, subject string, s *schemas.RowSch
 		}
 	}
 	return got.ID, nil
+}
+
+func incompatible(t *cdc.Table, problems []Problem, version string) *cdc.Halt {
+	h := &cdc.Halt{Code: HaltIncompatible, Alone: true}
+	var texts []string
+	for _, p := range problems {
+		h.Columns = append(h.Columns, p.Column)
+		texts = append(texts, p.String())
+	}
+	h.Text = fmt.Sprintf("%s changed so that older rows in its topic would be misread (%s): %s; undo that at the source, or take it as it is by: chartwire schemas accept %s %s",
+		t.ID(), version, strings.Join(texts, "; "), t.Source, t.ID())
+	return h
+}
+
+// Versions are the schemas of a topic's values, oldest first.
+func (c *Client) Versions(ctx context.Context, topic string) ([]*schemas.RowSchema, error) {
+	all, err := c.versions(ctx, Subject(topic))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*schemas.RowSchema, len(all))
+	for i, v := range all {
+		if out[i], err = schemas.ParseEnvelope(v.Schema.Schema); err != nil {
+			return nil, foreign(Subject(topic), v.ID, err)
+		}
+	}
+	return out, nil
 }
 
 func foreign(subject string, id int, err error) error {
@@ -182,19 +216,13 @@ func (c *Client) Tables(ctx context.Context, topics schemas.Topics, source strin
 		if of, _, rows := topics.ParseRows(topic); !ok || !rows || of != source {
 			continue
 		}
-		all, err := c.versions(ctx, subject)
+		all, err := c.Versions(ctx, topic)
 		if err != nil {
 			return nil, err
 		}
-		if len(all) == 0 {
-			continue
+		if len(all) > 0 {
+			tables = append(tables, all[len(all)-1].Table)
 		}
-		newest := all[len(all)-1]
-		s, err := schemas.ParseEnvelope(newest.Schema.Schema)
-		if err != nil {
-			return nil, foreign(subject, newest.ID, err)
-		}
-		tables = append(tables, s.Table)
 	}
 	return tables, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -160,8 +161,63 @@ func TestIncompatible(t *testing.T) {
 	f(text, cdc.Type{Kind: cdc.KindBytes}, false)
 	a, b := schema(t, "c", text), schema(t, "c", text)
 	b.Table.Key = []int{1}
-	if len(registry.Incompatible(a, b)) == 0 {
-		t.Error("another primary key is taken")
+	if p := registry.Incompatible(a, b); len(p) > 0 {
+		t.Errorf("another primary key: %v", p)
+	}
+}
+
+// TestFields lets a column's values have another name from a change of type on.
+func TestFields(t *testing.T) {
+	var log []registry.Record
+	s := httptest.NewServer(registry.NewServer(memory(&log)))
+	defer s.Close()
+	c := client(t, s.URL)
+	register := func(columns []any, fields map[string]string) (int, error) {
+		table := *schema(t, columns...).Table
+		for i := range table.Columns {
+			table.Columns[i].Field = fields[table.Columns[i].Name]
+		}
+		named, err := schemas.NewRowSchema(&table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Register(t.Context(), "topic", named)
+	}
+	one, err := register([]any{"amount", text}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = register([]any{"amount", integer}, nil)
+	if h := cdc.Alone(err); h == nil || !slices.Equal(h.Columns, []string{"amount"}) || !strings.Contains(h.Text, "column amount was text and is int") ||
+		!strings.Contains(h.Text, "chartwire schemas accept") {
+		t.Errorf("another type: %v", err)
+	}
+	all, err := c.Versions(t.Context(), "topic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := registry.FreeField(all, "amount")
+	if name != "amount_v2" {
+		t.Errorf("the free name is %s", name)
+	}
+	fields := map[string]string{"amount": name}
+	two, err := register([]any{"amount", integer}, fields)
+	if err != nil || two == one {
+		t.Fatalf("another type under another name: %d, %v", two, err)
+	}
+	if got, err := client(t, s.URL).Schema(t.Context(), two); err != nil || got.Table.Columns[1].Field != name || got.Table.Columns[1].Name != "amount" {
+		t.Errorf("read back as %+v, %v", got, err)
+	}
+	// The column as it was is what it was, and a column that comes to the name is
+	// not taken for it.
+	if again, err := register([]any{"amount", text}, fields); err != nil || again != one {
+		t.Errorf("changed back: %d, %v", again, err)
+	}
+	if _, err := register([]any{"amount_v2", integer}, nil); cdc.Alone(err) == nil {
+		t.Errorf("another column of the name: %v", err)
+	}
+	if all, _ = c.Versions(t.Context(), "topic"); registry.FreeField(all, "amount") != "amount_v3" {
+		t.Errorf("the next free name is %s", registry.FreeField(all, "amount"))
 	}
 }
 
