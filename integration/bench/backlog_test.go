@@ -3,9 +3,7 @@ package bench_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -21,25 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// reference is a row of 24 columns, about 270 bytes in the binlog.
-const reference = `create table reference (id bigint primary key, patient bigint not null, name varchar(100) not null, code varchar(20) not null,
- value_text varchar(255), value_num decimal(12,4), low decimal(12,4), high decimal(12,4), unit varchar(40), taken datetime, reported datetime(3),
- changed timestamp not null default current_timestamp, flag tinyint, critical tinyint(1), provider varchar(100), site varchar(60), panel bigint,
- status enum('new','final','corrected'), weight double, height double, birth date, comment_text varchar(255), batch int unsigned, version int) charset utf8mb4`
-
-func fill(offset, rows int) string {
-	return fmt.Sprintf(`insert into reference select seq + %d, seq %% 90000, concat('Potassium in serum ', seq), concat('K', seq %% 977), '4.2', 4.2000, 3.5000, 5.1000, 'mmol/L',
- '2026-01-02 03:04:05', '2026-01-02 03:04:05.678', '2026-01-02 03:04:05', 2, 0, 'Dr. Schäfer, Internal Medicine', 'Laboratory North', seq %% 5000, 'final', 71.5, 180.25,
- '1980-02-29', 'no remark from the laboratory', seq %% 4000000000, 3 from seq_1_to_%d`, offset, rows)
-}
-
-func rows() int {
-	if n, err := strconv.Atoi(os.Getenv("CHARTWIRE_BENCH_ROWS")); err == nil && n > 0 {
-		return n
-	}
-	return 1_000_000
-}
-
 // BenchmarkBacklog drains a backlog of rows in transactions of 5,000 and of
 // one from a real server into a real broker, exactly once, and beside it lets
 // the same client produce the same records from memory, as they are and in
@@ -48,9 +27,7 @@ func rows() int {
 // takes three times as long for the first of them, whoever that is.
 func BenchmarkBacklog(b *testing.B) {
 	db := servers.MariaDB(b)
-	if err := db.Exec("create database bench; use bench; " + reference); err != nil {
-		b.Fatal(err)
-	}
+	table(b, db)
 	kafka := servers.KafkaWith(b, servers.ClusterOptions{HeapMB: 1024})
 	conn := broker.Config{Brokers: []string{kafka.Addr}}
 	reg, err := registry.New(registry.Options{URLs: []string{servers.Registry(b)}})
@@ -122,13 +99,13 @@ func (bl *backlog) drain(b *testing.B, n, each int) (captured, alone, once figur
 	b.Helper()
 	topics := schemas.Topics{Prefix: fmt.Sprintf("bench%d", bl.next)}
 	// One row is there before, so that its schema is registered.
-	if err := bl.write(1, 1); err != nil {
+	if err := write(bl.db, &bl.next, 1, 1); err != nil {
 		b.Fatal(err)
 	}
 	run := capture(b, bl.db, bl.conn, bl.reg, topics)
 	run.until(b, 1) // loaded: what follows is stream alone
 	run.stop()
-	if err := bl.write(n, each); err != nil {
+	if err := write(bl.db, &bl.next, n, each); err != nil {
 		b.Fatal(err)
 	}
 	before := gauge(b)
@@ -142,30 +119,8 @@ func (bl *backlog) drain(b *testing.B, n, each int) (captured, alone, once figur
 	topic := topics.Rows("src", cdc.TableID{Database: "bench", Name: "reference"})
 	alone = produceAlone(b, bl.conn, topic, n, 0)
 	once = produceAlone(b, bl.conn, topic, n, 100_000)
-	if err := bl.db.Exec("use bench; set sql_log_bin=0; truncate reference; set sql_log_bin=1"); err != nil {
-		b.Fatal(err)
-	}
+	forget(b, bl.db)
 	return captured, alone, once
-}
-
-// write adds rows in transactions of so many.
-func (bl *backlog) write(n, each int) error {
-	first := bl.next
-	bl.next += n
-	if each > 1 {
-		for i := 0; i < n; i += each {
-			if err := bl.db.Exec("use bench; " + fill(first+i, each)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	// One statement a row, run by the server itself.
-	return bl.db.Exec(fmt.Sprintf(`use bench; drop procedure if exists singles;
-create procedure singles(a int, n int) begin declare i int default 0;
- while i < n do %s; set i = i + 1; end while; end; call singles(%d, %d)`,
-		"insert into reference select a + i, seq % 90000, concat('Potassium in serum ', i), concat('K', i % 977), '4.2', 4.2000, 3.5000, 5.1000, 'mmol/L', '2026-01-02 03:04:05', '2026-01-02 03:04:05.678', '2026-01-02 03:04:05', 2, 0, 'Dr. Schäfer, Internal Medicine', 'Laboratory North', i % 5000, 'final', 71.5, 180.25, '1980-02-29', 'no remark from the laboratory', i, 3 from seq_1_to_1",
-		first, n))
 }
 
 // running is a capture in this process.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests and the demo need and the machine has not:
 #
-#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|python|docker|demo ...
+#   install.sh mariadb|mysql|mariadb-new|kafka|kafka39|debezium|registry|python|docker|demo ...
 #
 # Everything but Debian's packages goes to $CHARTWIRE_CACHE (default
 # ~/.cache/chartwire) and is reused. Safe to run again; says what it found.
@@ -12,7 +12,9 @@ cache=${CHARTWIRE_CACHE:-$HOME/.cache/chartwire}
 mkdir -p "$cache"
 
 KAFKA=4.1.1 KAFKA_LOG4J=2.24.3
+LOG4J=org.apache.logging.log4j:log4j-slf4j-impl
 KAFKA39=3.9.1
+DEBEZIUM=3.5.0.Final
 REGISTRY=3.0.9 # the newest that runs on JDK 17
 
 say() { echo "install: $*" >&2; }
@@ -72,22 +74,36 @@ mariadb_new() {
 	say "mariadb-new: $("$here/run.sh" "$cache/mariadb-new/root" mariadbd --version 2>/dev/null | cut -c1-90)"
 }
 
-jars() { # NAME VERSION LOG4J-OR-EMPTY
+jars() { # NAME GROUP:ARTIFACT:VERSION...
 	once "$1" || return 0
 	need_java
-	d=$cache/$1.part
-	log4j=
-	[ -z "$3" ] || log4j="<dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>$3</version></dependency>"
+	name=$1 d=$cache/$1.part deps=
+	shift
+	for a in "$@"; do
+		v=${a##*:} g=${a%%:*} a=${a%:*}
+		deps="$deps<dependency><groupId>$g</groupId><artifactId>${a#*:}</artifactId><version>$v</version></dependency>
+"
+	done
 	cat >"$d/pom.xml" <<POM
 <project><modelVersion>4.0.0</modelVersion>
-<groupId>chartwire</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging><dependencies>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$2</version></dependency>
-<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>$2</version></dependency>
-$log4j</dependencies></project>
+<groupId>chartwire</groupId><artifactId>$name</artifactId><version>1</version><packaging>pom</packaging><dependencies>
+$deps</dependencies></project>
 POM
 	(cd "$d" && mvn -q -B dependency:copy-dependencies -DoutputDirectory="$d/lib" >&2)
 	cp "$here/log4j2.xml" "$here/log4j.properties" "$d/"
-	finish "$1"
+	finish "$name"
+}
+
+broker() { # NAME VERSION
+	name=$1 v=$2
+	shift 2
+	jars "$name" "org.apache.kafka:kafka_2.13:$v" "org.apache.kafka:kafka-tools:$v" "$@"
+}
+
+# What the benchmarks set beside capture, in Kafka Connect's standalone worker.
+debezium() {
+	jars debezium "org.apache.kafka:connect-runtime:$KAFKA" "org.apache.kafka:connect-json:$KAFKA" \
+		"io.debezium:debezium-connector-mariadb:$DEBEZIUM" "$LOG4J:$KAFKA_LOG4J"
 }
 
 registry() {
@@ -115,14 +131,15 @@ demo() {
 	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || command docker info >/dev/null 2>&1 || mariadb
 }
 
-[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|registry|python|docker|demo ..."; exit 2; }
+[ $# -gt 0 ] || { say "usage: install.sh mariadb|mysql|mariadb-new|kafka|kafka39|debezium|registry|python|docker|demo ..."; exit 2; }
 for what in "$@"; do
 	case $what in
 	mariadb) mariadb ;;
 	mysql) mysql ;;
 	mariadb-new) mariadb_new ;;
-	kafka) jars kafka "$KAFKA" "$KAFKA_LOG4J" ;;
-	kafka39) jars kafka39 "$KAFKA39" "" ;;
+	kafka) broker kafka "$KAFKA" "$LOG4J:$KAFKA_LOG4J" ;;
+	kafka39) broker kafka39 "$KAFKA39" ;;
+	debezium) debezium ;;
 	registry) registry ;;
 	python) python ;;
 	docker) docker ;;

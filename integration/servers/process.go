@@ -52,6 +52,12 @@ func startIn(dir, name string, args ...string) (*Process, error) {
 	return p, nil
 }
 
+// PID is the process's number, for a look at what it uses.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Log is the end of what the process has printed.
+func (p *Process) Log() string { return p.log.String() }
+
 // Kill ends the process at once, as a crash would, and waits for its end.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
