@@ -2,106 +2,39 @@ package image
 
 import (
 	"encoding/binary"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"chartwire/schemas"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // charset turns the bytes of a text column into an Avro string. What is no
 // text in the charset becomes U+FFFD, and is counted.
 type charset struct {
 	name string
-	// high holds the UTF-8 of the bytes from 0x80 on of a charset whose other
-	// bytes are ASCII and whose characters are single bytes.
-	high *[128]string
-	// wide decodes one character of any other charset that is not UTF-8:
+	// wide decodes one character of a charset of Unicode that is not UTF-8:
 	// the rune and its length, utf8.RuneError and 1 or more for what is none.
 	wide func(b []byte) (rune, int)
-	// multi is a charset of which package text knows the characters.
-	multi encoding.Encoding
-	swap  *strings.Replacer // characters that the servers know otherwise
+	// single holds the UTF-8 of the characters of one byte, of a charset that
+	// is a table; the others are in runs.
+	single *[256]string
+	runs   []run
+	ascii  bool // bytes below 0x80 are what they are in ASCII
 }
 
-// newCharset returns nil for a charset that is not supported.
+// newCharset returns nil for a charset that is not known.
 func newCharset(name string) *charset {
-	c := &charset{name: name}
 	switch name {
 	case "utf8mb4", "utf8mb3", "ascii":
-		return c
+		return &charset{name: name}
 	case "ucs2", "utf16":
-		c.wide = decodeUTF16(binary.BigEndian.Uint16)
-		return c
+		return &charset{name: name, wide: decodeUTF16(binary.BigEndian.Uint16)}
 	case "utf16le":
-		c.wide = decodeUTF16(binary.LittleEndian.Uint16)
-		return c
+		return &charset{name: name, wide: decodeUTF16(binary.LittleEndian.Uint16)}
 	case "utf32":
-		c.wide = decodeUTF32
-		return c
+		return &charset{name: name, wide: decodeUTF32}
 	}
-	if m := singleByte[name]; m != nil {
-		c.high = new([128]string)
-		for i := range c.high {
-			c.high[i] = string(m.DecodeByte(byte(0x80 + i)))
-		}
-		for b := 0x80; b <= 0x9f; b++ {
-			if controls[name] && (c.high[b-0x80] == "\uFFFD" || name == "tis620") {
-				c.high[b-0x80] = string(rune(b))
-			}
-		}
-		for b, r := range corrections[name] {
-			c.high[b-0x80] = string(r)
-		}
-		return c
-	}
-	if c.multi = multiByte[name]; c.multi != nil {
-		c.swap = swaps[name]
-		return c
-	}
-	return nil
-}
-
-// The names are the servers', the tables are package text's where they agree;
-// TestCharsetsAgainstServers holds every byte of them equal.
-var singleByte = map[string]*charmap.Charmap{
-	"latin1": charmap.Windows1252, "latin2": charmap.ISO8859_2, "latin5": charmap.ISO8859_9,
-	"latin7": charmap.ISO8859_13, "greek": charmap.ISO8859_7, "hebrew": charmap.ISO8859_8,
-	"cp1250": charmap.Windows1250, "cp1251": charmap.Windows1251, "cp1256": charmap.Windows1256,
-	"cp1257": charmap.Windows1257, "cp850": charmap.CodePage850, "cp852": charmap.CodePage852,
-	"cp866": charmap.CodePage866, "koi8r": charmap.KOI8R, "koi8u": charmap.KOI8U,
-	"macroman": charmap.Macintosh, "tis620": charmap.Windows874,
-}
-
-// controls are those where the servers keep bytes without a character as the
-// control characters of Unicode with the same number.
-var controls = map[string]bool{"latin1": true, "latin2": true, "latin7": true, "greek": true, "hebrew": true, "tis620": true}
-
-// corrections are where the servers' tables differ from package text's.
-var corrections = map[string]map[byte]rune{
-	"cp866":  {0xfc: 'ⁿ', 0xfd: '²'},
-	"greek":  {0xa1: 'ʽ', 0xa2: 'ʼ'},
-	"hebrew": {0xaf: '‾'},
-	"koi8u":  {0x95: '•', 0xae: '╝', 0xbe: '╬'},
-	"tis620": {0xa0: utf8.RuneError},
-}
-
-// Of these package text knows all that the servers know, but for a few
-// characters. It knows others (big5, cp932, eucjpms, gb18030, ujis) otherwise
-// than the servers: columns in them are refused.
-var multiByte = map[string]encoding.Encoding{
-	"gbk": simplifiedchinese.GBK, "gb2312": simplifiedchinese.GBK, "euckr": korean.EUCKR, "sjis": japanese.ShiftJIS,
-}
-
-var swaps = map[string]*strings.Replacer{
-	"gb2312": strings.NewReplacer("·", "・", "—", "―"),
-	"sjis":   strings.NewReplacer("＼", "\\", "～", "〜", "∥", "‖", "－", "−", "￠", "¢", "￡", "£", "￢", "¬"),
+	return tableCharset(name)
 }
 
 // append writes b as an Avro string and reports whether all of it was text.
@@ -116,18 +49,12 @@ func (c *charset) append(dst, b []byte) (_ []byte, ok bool) {
 			dst, b = utf8.AppendRune(dst, r), b[n:]
 		}
 		return closeGap(dst, start), ok
-	case c.high != nil:
+	case c.ascii && isASCII(b):
+		return schemas.AppendBytes(dst, b), true
+	case c.runs != nil:
+		return c.appendMulti(dst, b)
+	case c.single != nil:
 		return c.appendSingle(dst, b)
-	case c.multi != nil:
-		if isASCII(b) {
-			return schemas.AppendBytes(dst, b), true
-		}
-		s, err := c.multi.NewDecoder().String(string(b))
-		ok = err == nil && !strings.ContainsRune(s, utf8.RuneError)
-		if c.swap != nil {
-			s = c.swap.Replace(s)
-		}
-		return schemas.AppendBytes(dst, s), ok
 	case c.name == "ascii" && isASCII(b), c.name != "ascii" && utf8.Valid(b):
 		return schemas.AppendBytes(dst, b), true
 	}
@@ -144,27 +71,33 @@ func (c *charset) append(dst, b []byte) (_ []byte, ok bool) {
 }
 
 func (c *charset) appendSingle(dst, b []byte) ([]byte, bool) {
-	if isASCII(b) {
-		return schemas.AppendBytes(dst, b), true
-	}
-	n := len(b)
+	n := 0
 	for _, x := range b {
-		if x >= 0x80 {
-			n += len(c.high[x-0x80]) - 1
-		}
+		n += len(c.single[x])
 	}
 	dst = schemas.AppendLong(dst, int64(n))
 	ok := true
 	for _, x := range b {
-		if x < 0x80 {
-			dst = append(dst, x)
-			continue
-		}
-		u := c.high[x-0x80]
-		ok = ok && u != "\uFFFD"
+		u := c.single[x]
+		ok = ok && u != replacement
 		dst = append(dst, u...)
 	}
 	return dst, ok
+}
+
+func (c *charset) appendMulti(dst, b []byte) ([]byte, bool) {
+	start, ok := len(dst), true
+	dst = append(dst, gap[:]...)
+	for len(b) > 0 {
+		if u := c.single[b[0]]; u != replacement {
+			dst, b = append(dst, u...), b[1:]
+			continue
+		}
+		r, n := c.lookup(b)
+		ok = ok && r != utf8.RuneError
+		dst, b = utf8.AppendRune(dst, r), b[n:]
+	}
+	return closeGap(dst, start), ok
 }
 
 // gap is room for the length of a string that is not known before its end.

@@ -221,9 +221,8 @@ func TestHalts(t *testing.T) {
 	f(image.HaltType, "FORCE", image.ColumnMeta{Type: 12, Declared: "datetime(6)"})
 	f(image.HaltType, "type code 99", image.ColumnMeta{Type: 99})
 	f(image.HaltType, "out of range", image.ColumnMeta{Type: 246, Meta: 70 << 8})
-	f(image.HaltCharset, "collation 1,", image.ColumnMeta{Type: 15, Meta: 40, Collation: 1})
 	f(image.HaltCharset, "collation 9999,", image.ColumnMeta{Type: 252, Meta: 2, Collation: 9999})
-	f(image.HaltCharset, "collation 12,", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 12, Labels: []string{"a"}})
+	f(image.HaltCharset, "collation 800,", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 800, Labels: []string{"a"}})
 	f(image.HaltMetadata, "labels", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 45})
 
 	_, err := image.Compile(&image.TableMeta{Database: "shop", Name: "people", Columns: []image.ColumnMeta{id}}, nil)
