@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 const (
 	DefaultHeartbeat = 500 * time.Millisecond
 	DefaultPatience  = 5 * time.Minute
+	DefaultCatchup   = time.Minute
 	DefaultPiece     = 4 << 20
 	DefaultChunkRows = 2000
 )
@@ -27,7 +29,12 @@ type Config struct {
 	// Name is the source's name in the configuration and in topics.
 	Name string
 	// Addr is host:port, or the path of a Unix socket.
-	Addr     string
+	Addr string
+	// Others are servers that hold the same log, such as replicas, in the order
+	// in which they are tried when the one that was read cannot be any more. What
+	// can be read is decided by the position alone: no list can make a wrong
+	// server right.
+	Others   []string
 	User     string
 	Password string
 	// TLS is nil for a plain connection. See TLS.
@@ -48,6 +55,9 @@ type Config struct {
 	// Patience is how long the server may be out of reach before the stream
 	// ends with an error; its caller then starts over, or lets another try.
 	Patience time.Duration
+	// Catchup is how long a replica is waited for that has not come to what was
+	// read, until that is a halt.
+	Catchup time.Duration
 	// Piece is the size in bytes from which on a transaction is given in
 	// pieces.
 	Piece int
@@ -74,6 +84,9 @@ func (c *Config) setDefaults() {
 	if c.Patience == 0 {
 		c.Patience = DefaultPatience
 	}
+	if c.Catchup == 0 {
+		c.Catchup = DefaultCatchup
+	}
 	if c.Piece == 0 {
 		c.Piece = DefaultPiece
 	}
@@ -88,6 +101,8 @@ func (c *Config) setDefaults() {
 	}
 }
 
+func (c *Config) addrs() []string { return append([]string{c.Addr}, c.Others...) }
+
 // validate names everything that is wrong at once.
 func (c *Config) validate() error {
 	var errs []error
@@ -95,9 +110,12 @@ func (c *Config) validate() error {
 	if c.Name == "" {
 		bad("the source has no name")
 	}
-	if !strings.HasPrefix(c.Addr, "/") {
-		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-			bad("address %q is not host:port", c.Addr)
+	for i, addr := range c.addrs() {
+		if _, _, err := net.SplitHostPort(addr); err != nil && !strings.HasPrefix(addr, "/") {
+			bad("address %q is not host:port", addr)
+		}
+		if i > 0 && (addr == c.Addr || slices.Contains(c.Others[:i-1], addr)) {
+			bad("address %q is named twice", addr)
 		}
 	}
 	if c.User == "" {

@@ -31,7 +31,7 @@ type conn struct {
 
 // dial connects and signs in. A refusal is a *cdc.Halt.
 func (s *Source) dial(ctx context.Context) (*conn, error) {
-	c := &conn{ctx: ctx}
+	c, addr := &conn{ctx: ctx}, s.addr()
 	var raw net.Conn // under TLS, if there is any
 	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		d := net.Dialer{Timeout: dialTimeout}
@@ -44,9 +44,9 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 		return raw, nil
 	}
 	var err error
-	c.Conn, err = client.ConnectWithDialer(ctx, "", s.cfg.Addr, s.cfg.User, s.cfg.Password, "", dialer,
+	c.Conn, err = client.ConnectWithDialer(ctx, "", addr, s.cfg.User, s.cfg.Password, "", dialer,
 		func(cc *client.Conn) error {
-			cc.SetTLSConfig(withName(s.cfg.TLS, s.cfg.Addr))
+			cc.SetTLSConfig(withName(s.cfg.TLS, addr))
 			// Results are read packet by packet, in their plainest form.
 			cc.UnsetCapability(gomysql.CLIENT_QUERY_ATTRIBUTES)
 			cc.UnsetCapability(gomysql.CLIENT_DEPRECATE_EOF)
@@ -60,13 +60,13 @@ func (s *Source) dial(ctx context.Context) (*conn, error) {
 		if raw != nil {
 			_ = raw.Close()
 		}
-		return nil, s.explain(fmt.Errorf("connecting to %s: %w", s.cfg.Addr, said(err)))
+		return nil, s.explain(fmt.Errorf("connecting to %s: %w", addr, said(err)))
 	}
 	// Bytes as they are stored, times in UTC, and none of the session modes
 	// that change how a statement of ours is read or how its result looks.
 	if _, err := c.query("SET NAMES utf8mb4, character_set_results = NULL, time_zone = '+00:00', sql_mode = ''"); err != nil {
 		c.close()
-		return nil, fmt.Errorf("preparing the connection to %s: %w", s.cfg.Addr, err)
+		return nil, fmt.Errorf("preparing the connection to %s: %w", addr, err)
 	}
 	return c, nil
 }

@@ -18,8 +18,12 @@ func Tables(ctx context.Context, cfg Config, database string) ([]*cdc.Table, err
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cfg.setDefaults()
-	s := &Source{cfg: cfg}
+	s := &Source{cfg: cfg, addrs: cfg.addrs()}
 	c, err := s.dial(ctx)
+	for i := 1; err != nil && i < len(s.addrs); i++ {
+		s.turn.Store(int32(i))
+		c, err = s.dial(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", cfg.Name, err)
 	}

@@ -26,7 +26,7 @@ func (s *Source) dump(ctx context.Context, v *server, from origin) (*reader, err
 	}
 	if err := s.startDump(c, v, from); err != nil {
 		c.close()
-		return nil, fmt.Errorf("asking %s for its binlog: %w", s.cfg.Addr, s.explain(said(err)))
+		return nil, fmt.Errorf("asking %s for its binlog: %w", s.addr(), s.explain(said(err)))
 	}
 	return newReader(c, 3*s.cfg.Heartbeat), nil
 }

@@ -43,10 +43,7 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 		return origin{}, err
 	}
 	if st.f.pos.server != v.identity {
-		st.log.Warn("the source is another server, and its log holds what was read; going on there", "source", st.s.cfg.Name,
-			"was", st.f.pos.server, "is", v.identity)
-		st.f.pos.server = v.identity
-		st.f.pos.at = place{}
+		st.moved()
 	}
 	return from, st.checkColumns()
 }
@@ -99,7 +96,7 @@ func (st *stream) resume() (from, check origin, err error) {
 		return st.resumePlace()
 	}
 	if missing := v.executed.missing(&pos.set); !missing.isZero() {
-		return from, check, ahead(&v.executed, &pos.set, &missing)
+		return from, check, st.lacking(&pos.set, &missing)
 	}
 	if missing := pos.set.missing(&v.purged); !missing.isZero() {
 		return from, check, cdc.Haltf(HaltPurged, "the server has deleted the transactions %s from its log before they were read; load the tables again", missing.String())
@@ -113,7 +110,7 @@ func (st *stream) resume() (from, check origin, err error) {
 }
 
 // ahead says that the server lacks transactions that were read.
-func ahead(have, pos, missing *gtidSet) error {
+func ahead(have, pos, missing *gtidSet) *cdc.Halt {
 	for _, d := range pos.sids {
 		for _, h := range have.sids {
 			if d.uuid == h.uuid {
@@ -172,7 +169,7 @@ func findPlace(files []place, at place) error {
 func (st *stream) resumeMaria() (from, check origin, err error) {
 	p, v := &st.f.pos, st.v
 	if missing := v.executed.missing(&p.set); !missing.isZero() {
-		return from, check, ahead(&v.executed, &p.set, &missing)
+		return from, check, st.lacking(&p.set, &missing)
 	}
 	from.set = p.set
 	if check.set, err = parseGTIDs(true, p.last.Before); err != nil {

@@ -11,7 +11,7 @@ import (
 // metrics are what a source counts. All are labelled with its name.
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
-	heartbeat                               prometheus.Gauge
+	heartbeat, behind                       prometheus.Gauge
 	lost                                    *prometheus.CounterVec
 }
 
@@ -27,6 +27,8 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 		loaded:       counter("chartwire_capture_snapshot_rows_total", "Rows read by snapshots and given."),
 		heartbeat: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_heartbeat_timestamp_seconds",
 			Help: "When the source last said that it had nothing more to say."})),
+		behind: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_server_behind_seconds",
+			Help: "How long a replica has been waited for that lacks transactions that were read; 0 when none is."})),
 		lost: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 	}

@@ -152,3 +152,25 @@ func logs(c *conn) ([]place, error) {
 	}
 	return out, nil
 }
+
+// applies says whether the server is applying another one's log. One that may
+// not be asked is taken not to.
+func (v *server) applies(c *conn) (bool, error) {
+	column, sql := 11, "SHOW REPLICA STATUS"
+	switch {
+	case v.maria:
+		column, sql = 1, "SHOW GLOBAL STATUS LIKE 'Slaves_running'"
+	case versionNumber(v.version) < 80022:
+		sql = "SHOW SLAVE STATUS"
+	}
+	r, err := c.query(sql)
+	if err != nil && serverCode(err) == 0 {
+		return false, fmt.Errorf("asking whether the server is a replica: %w", err)
+	}
+	for _, row := range r {
+		if column < len(row) && row[column] != "0" && row[column] != "No" && row[column] != "" {
+			return true, nil
+		}
+	}
+	return false, nil
+}

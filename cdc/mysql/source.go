@@ -3,16 +3,20 @@ package mysql
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"chartwire/cdc"
 )
 
-// Source is one server that is read. It holds no connection of its own: Stream
+// Source is one server that is read, or the first of several with the same log
+// that can be. It holds no connection of its own: Stream
 // and Check open what they need and close it.
 type Source struct {
 	cfg      Config
 	selected map[cdc.TableID]*cdc.Selection
 	metrics  *metrics
+	addrs    []string
+	turn     atomic.Int32    // which of them is read, or tried next
 	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }
 
@@ -27,9 +31,13 @@ func New(cfg Config) (*Source, error) {
 	if cfg.ServerID == 0 {
 		cfg.ServerID = 1<<31 | rand.Uint32()
 	}
-	s := &Source{cfg: cfg, selected: map[cdc.TableID]*cdc.Selection{}, metrics: newMetrics(cfg.Metrics, cfg.Name)}
+	s := &Source{cfg: cfg, selected: map[cdc.TableID]*cdc.Selection{}, metrics: newMetrics(cfg.Metrics, cfg.Name),
+		addrs: cfg.addrs()}
 	for i := range cfg.Selections {
 		s.selected[cfg.Selections[i].Table] = &cfg.Selections[i]
 	}
 	return s, nil
 }
+
+// addr is where the server is that is read now, or tried next.
+func (s *Source) addr() string { return s.addrs[s.turn.Load()] }

@@ -33,6 +33,7 @@ type stream struct {
 	opening  *cdc.Txn // what to say before the first event: new loads, epochs
 	out      builder
 	heard    time.Time // of the server, last
+	late     time.Time // since when it lacks what was read
 	yielded  time.Time // what was newest then
 	unsaid   bool      // the position moved since
 	readTime time.Time
@@ -66,22 +67,33 @@ const (
 // stops, or the server stays away too long.
 func (st *stream) run(ctx context.Context) error {
 	backoff := backoffMin
+	var pass round
 	for {
 		before := st.heard
 		err := st.session(ctx)
-		if ctx.Err() != nil || errors.Is(err, errStop) || cdc.HaltCode(err) != "" {
+		if ctx.Err() != nil || errors.Is(err, errStop) {
 			return err
 		}
-		if st.heard != before {
-			backoff = backoffMin
+		if _, ok := haltOf(err); cdc.HaltCode(err) != "" && !ok {
+			return err // of the data: every server has it
 		}
-		if silent := time.Since(st.heard); silent > st.s.cfg.Patience {
-			return fmt.Errorf("out of reach for %s: %w", silent.Round(time.Second), err)
+		if st.heard != before {
+			backoff, pass, st.late = backoffMin, round{}, time.Time{}
+		}
+		// One that was read until now is tried once more before the others.
+		if st.heard == before || cdc.HaltCode(err) != "" {
+			if !st.failed(&pass, err) {
+				continue
+			}
+			if err := st.verdict(&pass, time.Now()); err != nil {
+				return err
+			}
+			pass = round{}
 		}
 		wait := backoff/2 + rand.N(backoff/2)
 		backoff = min(2*backoff, backoffMax)
 		st.s.metrics.reconnects.Inc()
-		st.log.Warn("the source broke off; connecting again", "source", st.s.cfg.Name, "err", err.Error(), "wait", wait.Round(time.Millisecond))
+		st.log.Warn("the source broke off; connecting again", "source", st.s.cfg.Name, "address", st.s.addr(), "err", err.Error(), "wait", wait.Round(time.Millisecond))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -111,6 +123,7 @@ func (st *stream) session(ctx context.Context) error {
 	if err != nil {
 		return st.s.explain(err)
 	}
+	st.s.metrics.behind.Set(0)
 	st.hook()
 	st.out.restart(st.done)
 	st.snap = newSnapshotter(st.s, st.v)

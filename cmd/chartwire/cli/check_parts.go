@@ -72,6 +72,13 @@ func (c *checker) source(name string, programs map[string]*mapping.Program) {
 	if cfg.Selections = b.selections(name); len(cfg.Selections) == 0 {
 		return // nothing compiled that reads it
 	}
+	for _, addr := range append([]string{cfg.Addr}, cfg.Others...) {
+		cfg.Addr, cfg.Others = addr, nil
+		c.server(name, cfg)
+	}
+}
+
+func (c *checker) server(name string, cfg mysql.Config) {
 	c.head("source %s at %s", name, cfg.Addr)
 	src, err := mysql.New(cfg)
 	if err != nil {

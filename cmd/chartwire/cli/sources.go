@@ -16,8 +16,9 @@ import (
 // caller.
 func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	src := s.cfg.Sources[name]
+	servers := src.Servers()
 	cfg := mysql.Config{
-		Name: name, Addr: src.Address, User: src.User, Password: src.Password.Reveal(),
+		Name: name, Addr: servers[0], Others: servers[1:], User: src.User, Password: src.Password.Reveal(),
 		ServerID: uint32(src.ServerID),
 		Snapshot: mysql.Snapshot{ChunkRows: src.Snapshot.ChunkRows, Pause: src.Snapshot.Pause},
 		Log:      s.log,

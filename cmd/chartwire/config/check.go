@@ -104,7 +104,6 @@ func (c *Config) checkSource(d *decoder, name string) {
 	}
 	for _, need := range []struct{ key, value, example string }{
 		{"kind", s.Kind, "the map pack that fits the database, such as om-aggregation"},
-		{"address", s.Address, "host:port, such as db1:3306"},
 		{"database", s.Database, "the name of the database on the server"},
 		{"user", s.User, "the user that `chartwire check` prints the grants for"},
 	} {
@@ -112,11 +111,7 @@ func (c *Config) checkSource(d *decoder, name string) {
 			d.bad(at+"."+need.key, "is missing: %s", need.example)
 		}
 	}
-	if s.Address != "" && !strings.HasPrefix(s.Address, "/") {
-		if _, _, err := net.SplitHostPort(s.Address); err != nil {
-			d.bad(at+".address", "%q is not host:port", s.Address)
-		}
-	}
+	checkServers(d, &s, at)
 	if s.Password.IsZero() && !d.said(at+".password") {
 		d.bad(at+".password", "is missing: ${NAME} from the environment, or file:PATH")
 	}
@@ -125,6 +120,28 @@ func (c *Config) checkSource(d *decoder, name string) {
 	}
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
+	}
+}
+
+// checkServers looks at where a source is.
+func checkServers(d *decoder, s *Source, at string) {
+	key, servers := at+".address", s.Servers()
+	if s.Addresses != nil {
+		key = at + ".addresses"
+		if s.Address != "" {
+			d.bad(key, "stands in the place of address: say one of them")
+		}
+	}
+	if len(servers) == 0 && !d.failed(key) {
+		d.bad(key, "is missing: host:port, such as db1:3306")
+	}
+	for i, addr := range servers {
+		if _, _, err := net.SplitHostPort(addr); err != nil && !strings.HasPrefix(addr, "/") {
+			d.bad(key, "%q is not host:port", addr)
+		}
+		if slices.Contains(servers[:i], addr) {
+			d.bad(key, "%q is named twice", addr)
+		}
 	}
 }
 

@@ -90,18 +90,29 @@ func (r *Registry) fromWord(s string) error {
 // Source is one database.
 type Source struct {
 	// Kind is the map pack that fits the database, such as om-aggregation.
-	Kind     string `yaml:"kind"`
-	Address  string `yaml:"address"`
-	Database string `yaml:"database"`
-	User     string `yaml:"user"`
-	Password Secret `yaml:"password"`
-	TLS      *TLS   `yaml:"tls"`
-	Zone     Zone   `yaml:"zone"`
+	Kind    string `yaml:"kind"`
+	Address string `yaml:"address"`
+	// Addresses stands in Address's place where several servers hold the same
+	// log: the first that can be read is.
+	Addresses []string `yaml:"addresses"`
+	Database  string   `yaml:"database"`
+	User      string   `yaml:"user"`
+	Password  Secret   `yaml:"password"`
+	TLS       *TLS     `yaml:"tls"`
+	Zone      Zone     `yaml:"zone"`
 	// KeyPrefix makes the keys of records <source>:<id>.
 	KeyPrefix  bool     `yaml:"key_prefix"`
 	ServerID   int      `yaml:"server_id"`
 	Partitions int      `yaml:"partitions"`
 	Snapshot   Snapshot `yaml:"snapshot"`
+}
+
+// Servers are the addresses, however they are said.
+func (s *Source) Servers() []string {
+	if s.Address != "" {
+		return []string{s.Address}
+	}
+	return s.Addresses
 }
 
 // Snapshot paces the first read of tables.

@@ -108,6 +108,9 @@ func TestProblems(t *testing.T) {
 	f("kind: om-aggregation\n", "kind: [a]\n", "c.yaml:12: sources.om.kind: must be a single value")
 	f("installation: clinic-a", "installation: [", "not YAML")
 	f("address: db1:3306", "adress: db1", "c.yaml:13: sources.om.adress: unknown key; did you mean address?", "sources.om.address: is missing")
+	f("address: db1:3306", "addresses: [db1:3306, db2, db1:3306]", `c.yaml:13: sources.om.addresses: "db2" is not host:port`, `sources.om.addresses: "db1:3306" is named twice`)
+	f("address: db1:3306", "address: db1:3306\n    addresses: [db2:3306]", "c.yaml:14: sources.om.addresses: stands in the place of address")
+	f("address: db1:3306", "addresses: []", "c.yaml:13: sources.om.addresses: is missing")
 	f("flows:\n", `  om2: {kind: om-aggregation}
 flows:
 `, "sinks.om2: unknown key; the keys here are hubspot, notify")

@@ -1,0 +1,62 @@
+package servers
+
+import (
+	"fmt"
+	"time"
+)
+
+// Follow makes the server a replica of primary, by transaction ids, from what it
+// has executed on. It stays writable, so that tests can make it differ.
+func (db *DB) Follow(primary *DB) error {
+	if db.Flavor.Name == "mysql" {
+		return db.Exec(fmt.Sprintf("stop replica; change replication source to source_host='127.0.0.1', source_port=%d, source_user='%s', "+
+			"source_password='%s', source_auto_position=1, source_connect_retry=1, get_source_public_key=1; start replica",
+			primary.Port, primary.User, primary.Password))
+	}
+	return db.Exec(fmt.Sprintf("stop slave; change master to master_host='127.0.0.1', master_port=%d, master_user='%s', "+
+		"master_password='%s', master_connect_retry=1, master_use_gtid=slave_pos; start slave", primary.Port, primary.User, primary.Password))
+}
+
+// Promote makes a replica a server of its own, which keeps the log it has.
+func (db *DB) Promote() error {
+	if err := db.replica("stop", ""); err != nil {
+		return err
+	}
+	return db.replica("reset", " all")
+}
+
+func (db *DB) replica(verb, what string) error {
+	if db.Flavor.Name == "mysql" {
+		return db.Exec(verb + " replica" + what)
+	}
+	return db.Exec(verb + " slave" + what)
+}
+
+// Executed is what the server's log has come to, as transaction ids.
+func (db *DB) Executed() (ids string, err error) {
+	sql := "select @@gtid_binlog_pos"
+	if db.Flavor.Name == "mysql" {
+		sql = "select @@gtid_executed"
+	}
+	return ids, db.root.QueryRow(sql).Scan(&ids)
+}
+
+// CatchUp waits until the replica has executed all that primary has.
+func (db *DB) CatchUp(primary *DB, timeout time.Duration) error {
+	want, err := primary.Executed()
+	if err != nil {
+		return err
+	}
+	sql := "select master_gtid_wait(?, ?)"
+	if db.Flavor.Name == "mysql" {
+		sql = "select wait_for_executed_gtid_set(?, ?)"
+	}
+	var late int
+	if err := db.root.QueryRow(sql, want, timeout.Seconds()).Scan(&late); err != nil {
+		return fmt.Errorf("waiting for the replica: %w", err)
+	}
+	if late != 0 {
+		return fmt.Errorf("the replica has not come to %s within %s", want, timeout)
+	}
+	return nil
+}
