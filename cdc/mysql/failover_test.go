@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,6 +87,9 @@ func (l *lines) has(s string) bool {
 // Of several servers one is read that holds what was read: a replica that has
 // not caught up is waited for, one that missed some is passed by.
 func TestFailoverByItself(t *testing.T) {
+	faults.Shows(t, "gtid-failover", "of the source's addresses the first whose server holds what was read is read on, with no edit")
+	faults.Shows(t, "gtid-behind", "a replica that is applying is waited for, for a minute and visibly, then halts with position-ahead")
+	faults.Shows(t, "gtid-missing", "a server that lacks what was read is passed by while another may have it, then halts naming each")
 	byID(t, func(t *testing.T, k kind) {
 		p := servers.Database(t, k.flavor, "--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1")
 		late, missing := replicaOf(t, k, p), replicaOf(t, k, p)
@@ -201,6 +205,8 @@ func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 // A replica that has more than the primary had is read from where the position
 // is; what only it ever had is among that, and named.
 func TestFailoverErrant(t *testing.T) {
+	faults.Shows(t, "gtid-ahead", "what it has more is read, in every domain")
+	faults.Shows(t, "gtid-errant", "is read like the rest, and named in the log when the server changes")
 	byID(t, func(t *testing.T, k kind) {
 		p := servers.Database(t, k.flavor)
 		replica := replicaOf(t, k, p)
