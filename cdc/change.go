@@ -62,6 +62,10 @@ func (c Change) LogValue() slog.Value {
 // Loads says how far the table has come.
 type Txn struct {
 	Begin, End bool
+	// ID is the source's own name of the transaction. A whole one may leave it
+	// to its Checkpoint; a piece, whose Checkpoint lies before the transaction,
+	// says it if there is one.
+	ID         string
 	Changes    []Change
 	CommitTime time.Time // the source's, corrected for its clock
 	Checkpoint Checkpoint

@@ -162,7 +162,7 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 
 	wctx, stop := context.WithCancel(ctx)
 	defer stop()
-	in := newCollector(c, tables, state.Seq)
+	in := newCollector(c, tables, state)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop() // before Wait

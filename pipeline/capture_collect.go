@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/pipeline/cut"
 	"chartwire/schemas"
 )
 
@@ -20,8 +21,10 @@ const batches = 8
 type collector struct {
 	capture *Capture
 	tables  *captureTables
-	seq     int64 // the last one given
+	seq     int64            // the last one given
+	large   *cut.Transaction // in pieces, of this commit: never changed, but replaced
 	env     schemas.Envelope
+	largest int // record, in bytes
 
 	mu    sync.Mutex
 	room  *sync.Cond    // a batch is free, all were taken, or the end has come
@@ -48,8 +51,11 @@ type gathered struct {
 	moved   bool // a checkpoint was reached
 }
 
-func newCollector(c *Capture, t *captureTables, seq int64) *collector {
-	in := &collector{capture: c, tables: t, seq: seq, wake: make(chan struct{}, 1)}
+func newCollector(c *Capture, t *captureTables, state *cut.Cut) *collector {
+	in := &collector{capture: c, tables: t, seq: state.Seq, largest: c.o.Connection.Largest(), wake: make(chan struct{}, 1)}
+	if state.Inside() {
+		in.large = state.Transaction
+	}
 	for range batches {
 		in.free = append(in.free, &batch{})
 	}
@@ -149,18 +155,36 @@ func (in *collector) hand() {
 }
 
 // describe makes sure that the tables of the changes are known, without the
-// lock: the registry may be slow.
+// lock: the registry may be slow. And that each change fits into a record, before
+// any of them is taken.
 func (in *collector) describe(ctx context.Context, t *cdc.Txn) error {
 	var last *cdc.Table
+	room := 0
 	for i := range t.Changes {
-		if table := t.Changes[i].Table; table != last {
-			if _, err := in.tables.of(ctx, table); err != nil {
+		c := &t.Changes[i]
+		if c.Table != last {
+			table, err := in.tables.of(ctx, c.Table)
+			if err != nil {
 				return err
 			}
-			last = table
+			last, room = c.Table, in.largest-table.room-len(t.ID)-len(t.Checkpoint.Position.File)-len(t.Checkpoint.Position.Last.GTID)
+		}
+		if n := len(c.Before) + len(c.After) + len(c.Key); n > room {
+			return tooLarge(t, c, n, room)
 		}
 	}
 	return nil
+}
+
+func tooLarge(t *cdc.Txn, c *cdc.Change, n, room int) error {
+	id := t.ID
+	if id == "" {
+		id = "near " + t.Checkpoint.Position.String()
+	}
+	return cdc.Haltf("record-too-large", "a row of %s in the transaction %s (row %d of it, committed %s) has %d bytes before and after the change, "+
+		"and a record takes %d: let records be larger (kafka.max_record), take the large column out of the maps, or make the row smaller; "+
+		"nothing was lost, and nothing after it is read",
+		c.Table.ID(), id, c.Index+1, t.CommitTime.UTC().Format(time.RFC3339), n, room)
 }
 
 func (in *collector) add(t *cdc.Txn, now time.Time) {
@@ -172,7 +196,11 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 		b.cut.Epochs = append(b.cut.Epochs, e)
 		in.since.content = true
 	}
+	first := in.seq + 1
 	in.rows(t)
+	if !t.Begin || !t.End {
+		in.piece(t, first)
+	}
 	for id, l := range t.Loads {
 		if b.cut.Loads == nil {
 			b.cut.Loads = map[cdc.TableID]cdc.Load{}
@@ -180,7 +208,7 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 		b.cut.Loads[id] = l
 		in.since.content = true
 	}
-	b.cut.Seq, b.cut.Checkpoint = in.seq, t.Checkpoint
+	b.cut.Seq, b.cut.Checkpoint, b.cut.Transaction = in.seq, t.Checkpoint, in.large
 	if t.CommitTime.After(b.cut.Commit) {
 		b.cut.Commit = t.CommitTime
 	}
@@ -188,6 +216,22 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 	if t.End {
 		in.since.txns++
 	}
+}
+
+// piece notes which transaction in pieces it is that t begins, goes on with or
+// ends.
+func (in *collector) piece(t *cdc.Txn, first int64) {
+	large := cut.Transaction{ID: t.ID}
+	switch {
+	case t.Begin:
+		large.Begin = first
+	case in.large != nil:
+		large.Begin = in.large.Begin
+	}
+	if t.End {
+		large.End = in.seq
+	}
+	in.large = &large
 }
 
 // rows makes the records of the changes of t.
@@ -201,6 +245,9 @@ func (in *collector) rows(t *cdc.Txn) {
 			last, table = c.Table, in.tables.byTable[c.Table]
 			env.Source = table.source
 			env.Source.GTID, env.Source.File, env.Source.Pos = pos.Last.GTID, pos.File, int64(pos.Offset)
+			if t.ID != "" || !t.End { // the position of a piece is that of the transaction before
+				env.Source.GTID = t.ID
+			}
 			env.Source.Server = pos.Server
 			if !t.CommitTime.IsZero() {
 				env.Source.CommitMs = t.CommitTime.UnixMilli()
@@ -229,6 +276,9 @@ func (in *collector) swap() ([]*batch, gathered) {
 	}
 	since := in.since
 	in.since, in.full = gathered{}, false
+	if in.large != nil && in.large.End != 0 {
+		in.large = nil
+	}
 	in.room.Broadcast()
 	return in.taken(), since
 }

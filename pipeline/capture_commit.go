@@ -169,6 +169,9 @@ func (m *committer) cut(moved, full bool, now time.Time) (*kgo.Record, error) {
 	d.Source, d.Time = m.state.Source, now
 	if !moved {
 		d.Seq, d.Checkpoint = m.state.Seq, m.state.Checkpoint
+		if m.state.Inside() {
+			d.Transaction = m.state.Transaction
+		}
 	}
 	if d.Commit.IsZero() {
 		d.Commit = m.state.Commit

@@ -60,7 +60,7 @@ func TestDue(t *testing.T) {
 	const ms = time.Millisecond
 	f := func(name string, since gathered, stuck, full bool, least, most time.Duration) {
 		t.Helper()
-		in := newCollector(nil, nil, 0)
+		in := newCollector(&Capture{}, nil, &cut.Cut{})
 		in.since, in.stuck, in.full = since, stuck, full
 		if _, got, ended := (&committer{in: in}).due(now); got < least || got > most || ended {
 			t.Errorf("%s: %s, ended %v, want %s to %s", name, got, ended, least, most)
@@ -126,7 +126,7 @@ func TestArena(t *testing.T) {
 // TestCollectorEnds: what ends while it waits for a batch to fill leaves no
 // empty one behind, whose cut would be taken for the newest.
 func TestCollectorEnds(t *testing.T) {
-	in := newCollector(&Capture{}, &captureTables{}, 7)
+	in := newCollector(&Capture{}, &captureTables{}, &cut.Cut{Seq: 7})
 	ctx, cancel := context.WithCancel(t.Context())
 	want := cdc.Checkpoint{Position: cdc.Position{File: "bin.000002", Offset: 40}, Rows: 3}
 	if err := in.take(ctx, &cdc.Txn{Begin: true, Checkpoint: want}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,9 +24,13 @@ type bank struct {
 	every    atomic.Int64 // nanoseconds between transactions
 	// pieceEvery is the time between the pieces of one.
 	pieceEvery time.Duration
-	beat       time.Duration // between heartbeats, at the end
-	tables     [2]*cdc.Table
-	fail       map[int]error // before the nth transaction
+	// piecemeal is told how many changes of a transaction in pieces were given,
+	// and says whether to go on.
+	piecemeal func(given int) bool
+	beat      time.Duration // between heartbeats, at the end
+	fat       map[int]int   // the bytes that the rows of the nth transaction have more
+	tables    [2]*cdc.Table
+	fail      map[int]error // before the nth transaction
 }
 
 func newBank() *bank {
@@ -41,6 +46,9 @@ func newBank() *bank {
 }
 
 func (b *bank) ids() []cdc.TableID { return []cdc.TableID{b.tables[0].ID(), b.tables[1].ID()} }
+
+// fat is what makes a row's note large, and is no part of it.
+const fat = "."
 
 func bankRow(id, amount int64, note string) cdc.Row {
 	row := schemas.AppendLong([]byte{2}, id)
@@ -62,7 +70,7 @@ func (b *bank) changes(n int) []cdc.Change {
 			t := b.tables[r.IntN(2)]
 			id := int64(r.IntN(b.accounts))
 			c := cdc.Change{Table: t, Op: cdc.Update, Key: fmt.Sprint(id), Index: int64(len(out)), ReadTime: time.Now()}
-			c.After = bankRow(id, delta, fmt.Sprintf("txn %d", n))
+			c.After = bankRow(id, delta, fmt.Sprintf("txn %d", n)+strings.Repeat(fat, b.fat[n]))
 			c.Before = bankRow(id, 0, "")
 			switch r.IntN(10) {
 			case 0:
@@ -120,11 +128,17 @@ func (b *bank) transaction(n, skip int, yield func(*cdc.Txn, error) bool) bool {
 		if t.End {
 			t.Checkpoint = cdc.Checkpoint{Position: b.position(n + 1)}
 		}
+		if !t.Begin || !t.End {
+			t.ID = fmt.Sprint(n + 1)
+		}
 		if !yield(t, nil) {
 			return false
 		}
 		if !t.End {
 			time.Sleep(b.pieceEvery)
+			if b.piecemeal != nil && !b.piecemeal(end) {
+				return false
+			}
 		}
 	}
 	return true

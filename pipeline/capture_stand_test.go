@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,8 +115,10 @@ func (s *stand) verify(txns int) {
 	got := s.rows()
 	i := 0
 	ends := map[uint64][2]int64{} // first and last seq allowed for a cut at a transaction
+	whole := map[string]cut.Transaction{}
 	last := int64(0)
 	for n := range txns {
+		first := i
 		for _, want := range s.bank.changes(n) {
 			if i == len(got) {
 				s.Fatalf("transaction %d is missing", n)
@@ -127,6 +130,8 @@ func (s *stand) verify(txns int) {
 			}
 			last = r.seq
 		}
+		id := fmt.Sprint(n + 1)
+		whole[id] = cut.Transaction{ID: id, Begin: got[first].seq, End: last}
 		next := int64(1 << 62)
 		if i < len(got) {
 			next = got[i].seq
@@ -136,10 +141,10 @@ func (s *stand) verify(txns int) {
 	if i != len(got) {
 		s.Errorf("%d changes too many", len(got)-i)
 	}
-	s.verifyCuts(ends)
+	s.verifyCuts(ends, whole)
 }
 
-func (s *stand) verifyCuts(ends map[uint64][2]int64) {
+func (s *stand) verifyCuts(ends map[uint64][2]int64, whole map[string]cut.Transaction) {
 	s.Helper()
 	at, rows, cuts := uint64(0), int64(0), 0
 	if _, err := broker.Scan(s.Context(), s.conn, func(r *kgo.Record) error {
@@ -153,6 +158,13 @@ func (s *stand) verifyCuts(ends map[uint64][2]int64) {
 			return fmt.Errorf("position fell from %d+%d to %d+%d", at, rows, pos, c.Checkpoint.Rows)
 		}
 		at, rows = pos, c.Checkpoint.Rows
+		switch large := c.Transaction; {
+		case c.Inside() && (large == nil || large.ID != fmt.Sprint(pos+1)):
+			return fmt.Errorf("a cut inside transaction %d says %+v of it", pos+1, large)
+		case large == nil:
+		case large.Begin != whole[large.ID].Begin || c.Inside() != (large.End == 0) || !c.Inside() && *large != whole[large.ID]:
+			return fmt.Errorf("a cut says %+v, inside %v, of the transaction %+v", large, c.Inside(), whole[large.ID])
+		}
 		if end, ok := ends[pos]; ok && !c.Inside() && (c.Seq < end[0] || c.Seq >= end[1]) {
 			return fmt.Errorf("cut after transaction %d has seq %d, which is not in [%d, %d)", pos, c.Seq, end[0], end[1])
 		}
@@ -238,6 +250,11 @@ func decodeRow(schema *schemas.RowSchema, r *kgo.Record) (got row, err error) {
 		return got, err
 	}
 	got.amount = f.Value(1).Int()
-	got.note = f.Value(2).Text()
+	got.note = strings.TrimRight(f.Value(2).Text(), fat)
+	if n := 0; true {
+		if _, err := fmt.Sscanf(got.note, "txn %d", &n); err != nil || env.Source.GTID != fmt.Sprint(n+1) {
+			return got, fmt.Errorf("%q has the id %q", got.note, env.Source.GTID)
+		}
+	}
 	return got, nil
 }

@@ -30,6 +30,7 @@ var capturePromises = []struct {
 	{"killed at any moment", testCaptureKilled},
 	{"a transaction larger than memory", testCaptureLarge},
 	{"a halt of the source", testCaptureHalt},
+	{"a row larger than a record", testCaptureTooLarge},
 	{"heartbeats move the cut", testCaptureHeartbeats},
 	{"partition numbers are fixed", testCapturePartitions},
 	{"a clock that was ahead", testCaptureClock},
@@ -168,6 +169,25 @@ func testCaptureHalt(t *testing.T, s *stand) {
 	c = s.run(s.conn)
 	s.until(c, s.bank.txns)
 	s.verify(s.bank.txns)
+}
+
+// testCaptureTooLarge stops before a row that no record takes, with everything
+// before it written, and goes on when records may be larger.
+func testCaptureTooLarge(t *testing.T, s *stand) {
+	s.bank.txns, s.bank.fat = 200, map[int]int{60: 3 << 20, 120: 5 << 20}
+	err := s.run(s.conn).end()
+	if cdc.HaltCode(err) != "record-too-large" {
+		t.Fatalf("Run: %v", err)
+	}
+	for _, want := range []string{"main.", "5242", "kafka.max_record"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	s.verify(120)
+	s.conn.MaxRecord = 16 << 20
+	s.until(s.run(s.conn), 200)
+	s.verify(200)
 }
 
 func testCaptureHeartbeats(t *testing.T, s *stand) {

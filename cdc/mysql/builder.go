@@ -75,14 +75,14 @@ func (b *builder) quiet() bool {
 
 // last is the end of the transaction.
 func (b *builder) last(commit time.Time, c cdc.Checkpoint) *cdc.Txn {
-	b.txn.Begin, b.txn.End = !b.pieces, true
+	b.txn.Begin, b.txn.End, b.txn.ID = !b.pieces, true, c.Position.Last.GTID
 	b.txn.CommitTime, b.txn.Checkpoint = commit, c
 	return &b.txn
 }
 
-// piece is what there is so far of a transaction.
-func (b *builder) piece(commit time.Time, c cdc.Checkpoint) *cdc.Txn {
-	b.txn.Begin, b.txn.End = !b.pieces, false
+// piece is what there is so far of the transaction of that id.
+func (b *builder) piece(id string, commit time.Time, c cdc.Checkpoint) *cdc.Txn {
+	b.txn.Begin, b.txn.End, b.txn.ID = !b.pieces, false, id
 	b.txn.CommitTime, b.txn.Checkpoint = commit, c
 	b.pieces = true
 	return &b.txn

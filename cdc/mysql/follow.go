@@ -177,6 +177,15 @@ func (f *follower) end(e *event, committed bool) error {
 	return f.ended(committed)
 }
 
+// id is the text of the open transaction's id; empty where the source runs
+// without.
+func (f *follower) id() string {
+	if !f.pos.byID || f.g.anonymous {
+		return ""
+	}
+	return f.pos.name(&f.g)
+}
+
 func (f *follower) outside() error {
 	return cdc.Haltf(HaltForeign, "the log at %s is inside a transaction whose start is not known: the position is of another log", f.at)
 }

@@ -49,13 +49,18 @@ func (p *position) commit(g *group, at place) {
 		p.text = p.texts.keep(p.set.append(p.texts.room()))
 		last.GTID = p.text
 		if !p.set.maria || len(p.set.domains) != 1 {
-			last.GTID = p.texts.keep(g.id.append(p.texts.room(), p.set.maria))
+			last.GTID = p.name(g)
 		}
 		if p.set.maria {
 			last.Before = before
 		}
 	}
 	p.at, p.last = at, last
+}
+
+// name is the text of a transaction's own id.
+func (p *position) name(g *group) string {
+	return p.texts.keep(g.id.append(p.texts.room(), p.set.maria))
 }
 
 // advance moves the place where no transaction is open: behind events that

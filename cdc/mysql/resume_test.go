@@ -192,13 +192,17 @@ func TestPieces(t *testing.T) {
 		var whole []string
 		var pieces []cdc.Checkpoint
 		var starts []int
+		var ids []string
+		id := ""
 		for {
 			txn := p.next()
 			if txn.Begin != (len(pieces) == 0 || pieces[len(pieces)-1].Rows == 0) || txn.End != (txn.Checkpoint.Rows == 0) {
 				t.Fatalf("piece %d: begin %v, end %v, %d rows", len(pieces), txn.Begin, txn.End, txn.Checkpoint.Rows)
 			}
 			whole = append(whole, show(t, txn)...)
+			ids = append(ids, txn.ID)
 			if txn.End && len(pieces) > 0 {
+				id = txn.Checkpoint.Position.Last.GTID
 				break
 			}
 			pieces, starts = append(pieces, txn.Checkpoint), append(starts, len(whole))
@@ -208,9 +212,18 @@ func TestPieces(t *testing.T) {
 			t.Fatalf("%d pieces, %d rows", len(pieces), len(whole))
 		}
 		p.stop()
+		for i, got := range ids {
+			if got != id || (k.name == mysqlFile.name) != (id == "") {
+				t.Errorf("piece %d is of %q, the transaction is %q", i, got, id)
+			}
+		}
 		for i, c := range pieces {
 			q := r.tap(cdc.Resume{Checkpoint: c, Loads: p.loads})
-			got := until(t, q)
+			first := q.next()
+			if first.Begin || first.ID != id {
+				t.Errorf("after piece %d: begin %v, of %q", i, first.Begin, first.ID)
+			}
+			got := append(show(t, first), until(t, q)...)
 			if !slices.Equal(got, whole[starts[i]:]) {
 				t.Fatalf("after piece %d: %d lines, want %d", i, len(got), len(whole)-starts[i])
 			}

@@ -49,7 +49,7 @@ func (st *stream) piece(last uint64) error {
 	if at.IsZero() {
 		at = st.f.g.stamp
 	}
-	t := st.out.piece(at.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc(), Rows: st.f.g.rows, Last: last})
+	t := st.out.piece(st.f.id(), at.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc(), Rows: st.f.g.rows, Last: last})
 	if err := st.give(t); err != nil {
 		return err
 	}

@@ -17,8 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// MaxRecordBytes is the largest record, key and value, that a topic takes: a
-// row before and after and its envelope. It is also the largest batch that the
+// MaxRecordBytes is the largest record, key and value, that a topic takes if
+// the configuration does not say more: a row before and after and its envelope.
+// It is also the largest batch that the
 // client makes, and so what it takes in memory on a backlog: 16 MiB took twice
 // what 4 MiB takes, and was no faster.
 const MaxRecordBytes = 4 << 20
@@ -32,6 +33,10 @@ type Config struct {
 	// Replication is the replication factor of the topics that Chartwire
 	// creates; 0 leaves it to the cluster.
 	Replication int
+	// MaxRecord is the largest record that a topic takes; 0 means
+	// [MaxRecordBytes]. Every process of an installation has the same. Topics that
+	// exist are changed when it grows.
+	MaxRecord int
 	// Embedded says that the cluster is an [Embedded] broker, whose topics are
 	// neither compacted nor deleted.
 	Embedded bool
@@ -54,6 +59,20 @@ type SASL struct {
 	Password  string
 }
 
+// Largest is the most bytes that the key and the value of a record may have
+// together: what is left beside headers and framing.
+func (c Config) Largest() int { return c.maxRecord() - overhead }
+
+// overhead is room for headers and framing.
+const overhead = 16 << 10
+
+func (c Config) maxRecord() int {
+	if c.MaxRecord == 0 {
+		return MaxRecordBytes
+	}
+	return c.MaxRecord
+}
+
 // Options gives the client options of the cluster, those that every client of
 // Chartwire shares. The error joins everything that is wrong.
 func (c Config) Options() ([]kgo.Opt, error) {
@@ -71,7 +90,7 @@ func (c Config) Options() ([]kgo.Opt, error) {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.WithCompressor(newCompressor()),
-		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
+		kgo.ProducerBatchMaxBytes(int32(c.maxRecord())),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		// A topic made a moment ago is found within this, not within the
 		// default of five seconds.

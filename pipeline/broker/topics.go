@@ -75,6 +75,11 @@ func Log(name string) Topic { return Topic{Name: name, Partitions: 1, Settings: 
 // kept are the settings that keep everything; an embedded broker gets no others.
 var kept = map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
+// maxMessage is the setting of a topic that says how large a batch may be.
+const maxMessage = "max.message.bytes"
+
+func (c Config) maxMessage() string { return strconv.Itoa(c.maxRecord() + 1<<16) }
+
 func (t Topic) settings(c Config) map[string]*string {
 	all := maps.Clone(t.Settings)
 	if c.Embedded {
@@ -83,7 +88,7 @@ func (t Topic) settings(c Config) map[string]*string {
 	if all == nil {
 		all = map[string]string{}
 	}
-	all["max.message.bytes"] = strconv.Itoa(MaxRecordBytes + 1<<16)
+	all[maxMessage] = c.maxMessage()
 	out := make(map[string]*string, len(all))
 	for k, v := range all {
 		out[k] = &v
@@ -95,7 +100,8 @@ func (t Topic) partitions() int { return max(t.Partitions, 1) }
 
 // EnsureTopics creates the topics that are missing. A topic that exists with
 // another number of partitions is a [cdc.Halt] "topic-partitions"; one that
-// exists otherwise is left as it is.
+// exists otherwise is left as it is, but takes larger records from now on if the
+// configuration says so.
 func EnsureTopics(ctx context.Context, cl *kgo.Client, c Config, topics ...Topic) error {
 	if len(topics) == 0 {
 		return nil
@@ -117,6 +123,9 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, c Config, topics ...Topic
 		replication = int16(c.Replication)
 	}
 	var errs []error
+	if c.MaxRecord > MaxRecordBytes {
+		errs = append(errs, enlarge(ctx, adm, c, have))
+	}
 	for _, t := range topics {
 		if d, ok := have[t.Name]; ok && !errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
 			errs = append(errs, check(t, d))
@@ -131,6 +140,35 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, c Config, topics ...Topic
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// enlarge lets topics that exist take records as large as the configuration
+// says.
+func enlarge(ctx context.Context, adm *kadm.Client, c Config, have kadm.TopicDetails) error {
+	var small []string
+	configs, err := adm.DescribeTopicConfigs(ctx, have.TopicsSet().Topics()...)
+	if err != nil {
+		return fmt.Errorf("looking at the settings of topics: %w", err)
+	}
+	for _, t := range configs {
+		for _, s := range t.Configs {
+			if n, err := strconv.Atoi(s.MaybeValue()); s.Key == maxMessage && t.Err == nil && err == nil && n < c.maxRecord()+1<<16 {
+				small = append(small, t.Name)
+			}
+		}
+	}
+	if len(small) == 0 {
+		return nil
+	}
+	value := c.maxMessage()
+	done, err := adm.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: maxMessage, Value: &value}}, small...)
+	for _, r := range done {
+		err = errors.Join(err, r.Err)
+	}
+	if err != nil {
+		return fmt.Errorf("letting topics take larger records (%s): %w", maxMessage, err)
+	}
+	return nil
 }
 
 // await waits until the brokers know a topic that was made a moment ago: they

@@ -26,8 +26,22 @@ type Cut struct {
 	// of the tables' loads: what changed since the cut before; all when Full.
 	Partitions map[string]int           `json:"partitions,omitempty"`
 	Loads      map[cdc.TableID]cdc.Load `json:"loads,omitempty"`
+	// Transaction is the source transaction in several pieces that lies across
+	// this record or ends at it; nil for nearly all.
+	Transaction *Transaction `json:"transaction,omitempty"`
 	// Epochs are those caused since the cut before; all when Full.
 	Epochs []cdc.Epoch `json:"epochs,omitempty"`
+}
+
+// Transaction is a source transaction that comes in pieces, and may be written
+// in several Kafka transactions. What follows the record that holds its end may
+// be read; until then its rows are there in part.
+type Transaction struct {
+	ID string `json:"id,omitempty"` // as in the rows' source.gtid
+	// Begin is the seq of its first row, 0 when it began under a version that
+	// did not say. End is that of its last one, 0 while it goes on.
+	Begin int64 `json:"begin,omitempty"`
+	End   int64 `json:"end,omitempty"`
 }
 
 // Inside reports whether the checkpoint lies inside a source transaction: then

@@ -11,7 +11,10 @@
 //   - At a cut the row topics, each read up to the cut's mark, show the source
 //     as it was at one commit.
 //   - A record whose checkpoint lies inside a source transaction is where
-//     capture resumes, and never a cut to map at.
+//     capture resumes, and never a cut to map at. It says which transaction that
+//     is and with which seq it began; the record that ends it says with which.
+//     So a reader of the row topics knows the whole transaction by its seqs, as
+//     it does by the id and the ordinal that each row has (source.gtid, row).
 //   - Full records have the source as their key, the others the source and
 //     their number since the last full one ([Key]). So compaction keeps all that is
 //     needed to know the newest cut, however long capture is down, and little

@@ -17,7 +17,7 @@ func (c *Cut) Fold(d *Cut) {
 		*c = *d
 		return
 	}
-	c.Source, c.Seq, c.Checkpoint, c.Time = d.Source, d.Seq, d.Checkpoint, d.Time
+	c.Source, c.Seq, c.Checkpoint, c.Time, c.Transaction = d.Source, d.Seq, d.Checkpoint, d.Time, d.Transaction
 	if d.Commit.After(c.Commit) {
 		c.Commit = d.Commit
 	}

@@ -183,7 +183,7 @@ func (l *lease) take(ctx context.Context, cl *kgo.Client, seen int64) (*Producer
 	if err != nil {
 		return nil, err
 	}
-	p := &Producer{cl: cl, id: l.id(), metrics: l.metrics, lost: func(error) {}, renewal: l.renewal(held)}
+	p := &Producer{cl: cl, id: l.id(), largest: l.Connection.Largest(), metrics: l.metrics, lost: func(error) {}, renewal: l.renewal(held)}
 	p.renewed.Store(new(time.Time))
 	if err := p.renewIf(0); err != nil {
 		return nil, err

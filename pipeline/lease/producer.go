@@ -26,8 +26,6 @@ const (
 	// along is the age of the last renewal from which on a transaction of
 	// records carries another: one more partition costs its commit something.
 	along = 120 * time.Millisecond
-	// overhead is room left in [broker.MaxRecordBytes] for headers and framing.
-	overhead = 16 << 10
 )
 
 // Producer writes the records of a stage, a Kafka transaction at a time.
@@ -41,6 +39,7 @@ const (
 type Producer struct {
 	cl      *kgo.Client
 	id      string // transactional
+	largest int    // bytes of a record
 	renewal *kgo.Record
 	metrics *metrics
 	lost    context.CancelCauseFunc // ends the context of work
@@ -83,7 +82,7 @@ func (p *Producer) Abort() {
 //
 // After an error Commit is not to be called; what else is said there holds.
 func (p *Producer) Send(recs []*kgo.Record, taken func()) error {
-	if err := fits(recs); err != nil {
+	if err := p.fits(recs); err != nil {
 		return err
 	}
 	if !p.open {
@@ -125,7 +124,7 @@ func (p *Producer) Commit(ctx context.Context) error {
 	if err := ctx.Err(); err != nil && !p.open {
 		return fmt.Errorf("committing to Kafka: %w", err)
 	}
-	if err := fits(p.recs); err != nil {
+	if err := p.fits(p.recs); err != nil {
 		return err
 	}
 	if !p.open {
@@ -142,10 +141,10 @@ func (p *Producer) Commit(ctx context.Context) error {
 }
 
 // fits gives the halt if a record is larger than topics take.
-func fits(recs []*kgo.Record) error {
+func (p *Producer) fits(recs []*kgo.Record) error {
 	for _, r := range recs {
-		if n := len(r.Key) + len(r.Value); n > broker.MaxRecordBytes-overhead {
-			return cdc.Haltf("record-too-large", "a record of %d bytes for topic %s: at most %d fit", n, r.Topic, broker.MaxRecordBytes-overhead)
+		if n := len(r.Key) + len(r.Value); n > p.largest {
+			return cdc.Haltf("record-too-large", "a record of %d bytes for topic %s: at most %d fit", n, r.Topic, p.largest)
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ func (a *app) site(ctx context.Context) (*site, error) {
 
 func (s *site) connect(ctx context.Context) error {
 	k := s.cfg.Kafka
-	s.kafka = broker.Config{Brokers: k.Brokers, ClientID: "chartwire-" + s.cfg.Installation, Replication: k.Replication}
+	s.kafka = broker.Config{Brokers: k.Brokers, ClientID: "chartwire-" + s.cfg.Installation, Replication: k.Replication, MaxRecord: int(k.MaxRecord)}
 	if t := k.TLS; t != nil {
 		s.kafka.TLS = &broker.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
 	}

@@ -74,6 +74,9 @@ func (c *Config) checkKafka(d *decoder) {
 	if k.Replay < 7*24*time.Hour {
 		d.bad("kafka.replay", "must be at least 7d: a consumer that is away longer must load again")
 	}
+	if k.MaxRecord != 0 && (k.MaxRecord < 4<<20 || k.MaxRecord > 64<<20) {
+		d.bad("kafka.max_record", "must be 4MiB to 64MiB; left out, it is 4MiB. Capture and the brokers hold several of them in memory")
+	}
 	if !c.Registry.Embedded && c.Registry.URL == "" {
 		if k.Embedded {
 			c.Registry.Embedded = true

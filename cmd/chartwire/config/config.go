@@ -42,6 +42,8 @@ type Kafka struct {
 	SASL        *SASL         `yaml:"sasl"`
 	Replication int           `yaml:"replication"`
 	Replay      time.Duration `yaml:"replay"`
+	// MaxRecord is the largest record: a row before and after its change.
+	MaxRecord Size `yaml:"max_record"`
 }
 
 func (k *Kafka) fromWord(s string) error {

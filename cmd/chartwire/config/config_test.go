@@ -58,6 +58,23 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestSizes(t *testing.T) {
+	f := func(text string, want int, ok bool) {
+		t.Helper()
+		c, err := Parse("c.yaml", []byte(strings.Replace(whole, "replay: 30d", "max_record: "+text, 1)), env)
+		if (err == nil) != ok || ok && int(c.Kafka.MaxRecord) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	f("16MiB", 16<<20, true)
+	f("4096KiB", 4<<20, true)
+	f("1MiB", 0, false)
+	f("1GiB", 0, false)
+	f("16", 0, false)
+	f("-5MiB", 0, false)
+	f("16MB", 0, false)
+}
+
 // TestProblems holds that everything wrong is said at once, each with its line.
 func TestProblems(t *testing.T) {
 	f := func(old, new string, want ...string) {

@@ -303,6 +303,26 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
+// Size is a number of bytes, written with a unit.
+type Size int
+
+var units = []struct {
+	name  string
+	bytes int
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+func (s *Size) fromText(text string) error {
+	for _, u := range units {
+		if number, ok := strings.CutSuffix(unmark(text), u.name); ok {
+			if n, err := strconv.Atoi(number); err == nil && n >= 0 && n <= 1<<20 {
+				*s = Size(n * u.bytes)
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%q is not a size; write it with a unit, such as 512KiB, 64MiB or 1GiB", unmark(text))
+}
+
 // Secret is a value that comes from the environment or a file. It prints as
 // stars.
 type Secret struct{ value, path string }
