@@ -112,13 +112,13 @@ func TestParseEnvelopeRefuses(t *testing.T) {
 	f(`"scale":2`, `"scale":3`)                  // the attribute says otherwise
 	f(`"kind":"date"`, `"kind":"datetime"`)      // here too
 	f(`"type":["null","int"]`, `"type":["int"]`) // not nullable
-	f(`"kind":"json"`, `"kind":"geometry"`)      // no form
+	f(`"kind":"json"`, `"kind":"hologram"`)      // no form
 	f(`"type":"record"`, `"type":`)              // no JSON
 	f(`"name":"snapshot","type":"boolean"`, `"name":"snapshot","type":"string"`)
 }
 
 func TestTypesWithoutForm(t *testing.T) {
-	for _, typ := range []cdc.Type{{}, {Kind: cdc.KindGeometry}, {Kind: cdc.KindVector}, {Kind: cdc.KindInt, Bits: 12},
+	for _, typ := range []cdc.Type{{}, {Kind: cdc.KindInt, Bits: 12},
 		{Kind: cdc.KindBit, Bits: 65}, {Kind: cdc.KindDecimal, Precision: 66}, {Kind: cdc.KindDecimal, Precision: 2, Scale: 3}} {
 		_, err := schemas.NewRowSchema(&cdc.Table{Columns: []cdc.Column{{Name: "c", Type: typ}}})
 		if err == nil || !strings.Contains(err.Error(), `"c"`) {

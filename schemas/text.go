@@ -24,7 +24,7 @@ func (v Value) AppendText(dst []byte) []byte {
 		return strconv.AppendFloat(dst, v.Float(), 'g', -1, 32)
 	case cdc.KindDouble:
 		return strconv.AppendFloat(dst, v.Float(), 'g', -1, 64)
-	case cdc.KindBytes:
+	case cdc.KindBytes, cdc.KindGeometry, cdc.KindVector:
 		return hex.AppendEncode(dst, v.data)
 	case cdc.KindDate:
 		return time.Unix(v.Int()*86400, 0).UTC().AppendFormat(dst, time.DateOnly)

@@ -54,7 +54,7 @@ func avroOf(t *cdc.Type) (avroType, form) {
 		return avroType{Type: "double"}, formDouble
 	case cdc.KindText, cdc.KindEnum, cdc.KindSet, cdc.KindJSON, cdc.KindUUID, cdc.KindInet4, cdc.KindInet6:
 		return avroType{Type: "string"}, formBytes
-	case cdc.KindBytes:
+	case cdc.KindBytes, cdc.KindGeometry, cdc.KindVector:
 		return avroType{Type: "bytes"}, formBytes
 	case cdc.KindDate:
 		return avroType{Type: "int", LogicalType: "date"}, formVarint
@@ -91,7 +91,7 @@ func formOf(t *cdc.Type) form {
 		return formFloat
 	case cdc.KindDouble:
 		return formDouble
-	case cdc.KindGeometry, cdc.KindVector, cdc.KindUnknown:
+	case cdc.KindUnknown:
 		return formNone
 	}
 	return formBytes

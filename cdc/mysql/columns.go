@@ -157,8 +157,10 @@ func columnMeta(c *conn, row []string, maria bool) (image.ColumnMeta, error) {
 		}
 	case "enum", "set":
 		return labelled(c, m, row[1], row[2], row[7], collation)
-	default:
+	case "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geomcollection", "geometrycollection":
 		m.Type, m.Meta = gomysql.MYSQL_TYPE_GEOMETRY, 4
+	default: // newer than this program: a halt where it is captured
+		m.Type = typeInvalid
 	}
 	if strings.Contains(declared, " compressed") {
 		m.Type = map[byte]byte{gomysql.MYSQL_TYPE_VARCHAR: typeMariaVarcharCompressed}[m.Type]

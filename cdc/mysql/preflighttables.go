@@ -61,13 +61,6 @@ func (k *check) columns(sel *cdc.Selection, info *tableInfo) {
 		k.problem(image.HaltNoKey, id.String()+" has no primary key, so its rows cannot be told apart", "ALTER TABLE "+name+" ADD id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY;")
 		return
 	}
-	for i := range info.meta.Columns {
-		if m := &info.meta.Columns[i]; m.Type == typeMariaBlobCompressed || m.Type == typeMariaVarcharCompressed {
-			k.problem("column-compressed", fmt.Sprintf("%s column %s is COMPRESSED, and no row of the table can be read around it", id, m.Name),
-				"ALTER TABLE "+name+" MODIFY "+ident(m.Name)+" "+declaredWithout(m.Declared)+";")
-			return
-		}
-	}
 	enc, err := image.Compile(info.meta, sel.Columns)
 	var halt *cdc.Halt
 	switch {
@@ -85,13 +78,6 @@ func (k *check) columns(sel *cdc.Selection, info *tableInfo) {
 	if err := t.statement(); errors.As(err, &halt) {
 		k.problem(halt.Code, halt.Text, "")
 	}
-}
-
-// declaredWithout is a column's type without what makes it COMPRESSED.
-func declaredWithout(declared string) string {
-	before, _, _ := strings.Cut(declared, " /*")
-	before, _, _ = strings.Cut(before, " compressed")
-	return before
 }
 
 func (k *check) engine(id cdc.TableID, name, engine string) {

@@ -13,6 +13,7 @@ import (
 const (
 	typeMariaBlobCompressed    = 140
 	typeMariaVarcharCompressed = 141
+	typeInvalid                = 243 // never in a log
 )
 
 // tableMap is what a table-map event says, before anything is decided about it.

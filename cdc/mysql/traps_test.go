@@ -21,7 +21,6 @@ func TestHalts(t *testing.T) {
 	faults.Shows(t, "statement-dml", "halts with binlog-statement at its place")
 	faults.Shows(t, "minimal-image", "halts with its place, and no value in the words")
 	faults.Shows(t, "partial-json", "halts with its place, and no value in the words")
-	faults.Shows(t, "column-compressed", "halts with the column, and no value in the words")
 	faults.Shows(t, "versioned-tables", "halts with table-system-versioned")
 	faults.Shows(t, "no-key", "halts with table-without-key")
 	each(t, func(t *testing.T, k kind) {
@@ -51,7 +50,6 @@ func TestHalts(t *testing.T) {
 		f("minimal image", image.HaltPartial, people+"InnoDB; insert into people values (1,'canary',null)", "set session binlog_row_image=minimal; update people set name='x'")
 		f("no key", image.HaltNoKey, "create table people (id int); insert into people values (1)", "")
 		if k.name == maria.name {
-			f("compressed column", image.HaltType, people+"InnoDB", "alter table people add z varchar(200) compressed; insert into people values (1,'a',null,repeat('canary',9))")
 			f("system versioning", HaltVersioned, "create table people (id int primary key) with system versioning", "")
 		} else {
 			f("partial json", image.HaltPartial, "create table people (id int primary key, j json); insert into people values (1, json_object('a', repeat('canary',99), 'b', 1))",

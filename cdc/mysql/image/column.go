@@ -40,6 +40,7 @@ const (
 	typeBlobComp   = 140
 	typeVarComp    = 141
 	typeVector     = 242
+	typeInvalid    = 243 // of a table that is described: a type that is not known
 	typeJSON       = 245
 	typeNewDecimal = 246
 	typeEnum       = 247
@@ -77,12 +78,14 @@ const (
 	codeJSON
 	codeInet4
 	codeInet6
+	codeUUID
 )
 
 // column is a compiled column: where its value ends, and what it becomes.
 type column struct {
 	code     code
 	take     bool
+	packed   bool // COMPRESSED of MariaDB
 	unsigned bool
 	wideBit  bool  // BIT(64), written as a decimal
 	prefix   uint8 // bytes of the length in front of the value; 0: size is the length
@@ -142,6 +145,7 @@ func compileColumn(m *ColumnMeta) (column, byte, error) {
 		if length > 255 {
 			c.prefix = 2
 		}
+	case typeInvalid:
 	case typeBlob, typeJSON, typeGeometry, typeVector, typeBlobComp:
 		if m.Meta < 1 || m.Meta > 4 {
 			return c, t, errMeta
@@ -203,6 +207,15 @@ func (c *column) describe(m *ColumnMeta, t byte) (cdc.Type, error) {
 	case typeJSON:
 		c.code = codeJSON
 		return cdc.Type{Kind: cdc.KindJSON}, nil
+	case typeGeometry:
+		c.code = codeBytes
+		return cdc.Type{Kind: cdc.KindGeometry}, nil
+	case typeVector:
+		c.code = codeBytes
+		return cdc.Type{Kind: cdc.KindVector}, nil
+	case typeVarComp, typeBlobComp:
+		c.packed = true
+		return c.describeString(m, t)
 	case typeVarchar, typeVarString, typeString, typeBlob:
 		return c.describeString(m, t)
 	}
@@ -285,7 +298,7 @@ func (c *column) describeString(m *ColumnMeta, t byte) (cdc.Type, error) {
 		}
 		switch m.Declared {
 		case "uuid":
-			return cdc.Type{}, errUnsupported
+			c.code, c.pad, typ = codeUUID, 16, cdc.Type{Kind: cdc.KindUUID}
 		case "inet4":
 			c.code, c.pad, typ = codeInet4, 4, cdc.Type{Kind: cdc.KindInet4}
 		case "inet6":
@@ -327,8 +340,7 @@ func declaredName(m *ColumnMeta, t byte) string {
 }
 
 var typeNames = map[byte]string{
-	typeBlobComp: "COMPRESSED text or blob", typeVarComp: "COMPRESSED varchar or varbinary",
-	typeVector: "vector", typeGeometry: "geometry", 0: "decimal of MySQL before 5.0",
+	0:        "decimal of MySQL before 5.0",
 	typeTime: "time", typeDateTime: "datetime", typeTimestamp: "timestamp",
 }
 

@@ -10,7 +10,7 @@
 //   - The bytes are what goavro writes for the value with the schema of package
 //     schemas.
 //   - Encoding a row allocates nothing but room in the caller's buffer, except
-//     for MySQL's JSON.
+//     for MySQL's JSON and MariaDB's COMPRESSED columns.
 //   - What cannot be read faithfully is a [*cdc.Halt] when the table is compiled,
 //     or when the row arrives; no error holds a value.
 //   - An Encoder does not change and may be used by several goroutines.

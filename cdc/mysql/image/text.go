@@ -135,6 +135,8 @@ func (c *column) appendText(dst, v []byte) ([]byte, result) {
 			return dst, bad
 		}
 		return appendAddr(append(dst, 2), addr), done
+	case codeUUID:
+		return schemas.AppendBytes(append(dst, 2), v), resultOf(len(v) == uuidText, bad)
 	case codeJSON:
 		return schemas.AppendBytes(append(dst, 2), v), done
 	}

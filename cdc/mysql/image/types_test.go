@@ -71,6 +71,14 @@ func TestTypesTable(t *testing.T) {
 				if f.Name == "mariadb" && (d.kind == "json" || strings.HasPrefix(d.kind, "inet") || d.decl == "uuid") {
 					r.meta.Columns[1].Declared = d.decl
 				}
+				if m := &r.meta.Columns[1]; m.Type == 140 || m.Type == 141 { // the second reader does not know these
+					if m.Collation = 45; d.kind == "bytes" {
+						m.Collation = 63
+					}
+					if m.Type == 140 {
+						m.Meta = 2
+					}
+				}
 				compareDocumented(t, d, &r.meta)
 			}
 			for _, d := range wanted {

@@ -53,7 +53,7 @@ func TypeOf(t *cdc.Type) Type {
 		return Float
 	case cdc.KindText, cdc.KindEnum, cdc.KindJSON, cdc.KindUUID, cdc.KindInet4, cdc.KindInet6:
 		return Text
-	case cdc.KindBytes:
+	case cdc.KindBytes, cdc.KindGeometry, cdc.KindVector:
 		return Bytes
 	case cdc.KindDate:
 		return Date
