@@ -16,6 +16,9 @@
 //     renewal, on the monotonic clock. After that it may start nothing outside
 //     Kafka; a standby begins no earlier, because it saw the renewal no earlier
 //     than it was sent.
+//   - A holder whose process a standby sees to have ended, on the same machine
+//     and in the same container, is not waited for: nothing of it starts any
+//     more. Of any other, silence is all that a standby can know.
 //   - After a commit that failed, or whose answer is unknown, nothing more is
 //     written: the holder lets go of its client, initialises again and reads
 //     the state again, which says what was committed.

@@ -119,7 +119,7 @@ func newLease(o Options) *lease {
 		topic:   o.topic(),
 		log:     log.With("lease", o.Stage+"."+o.Name),
 		metrics: newMetrics(o),
-		me:      claim{Holder: rand.Text(), Host: fmt.Sprintf("%s/%d", host, os.Getpid()), Fingerprint: o.Fingerprint},
+		me:      claim{Holder: rand.Text(), Host: fmt.Sprintf("%s/%d", host, os.Getpid()), Fingerprint: o.Fingerprint, Process: processOf(os.Getpid())},
 	}
 }
 
@@ -188,7 +188,7 @@ func (l *lease) take(ctx context.Context, cl *kgo.Client, seen int64) (*Producer
 	if err := p.renewIf(0); err != nil {
 		return nil, err
 	}
-	for owned := time.Now().Add(Term); last.State == held && last.Holder != l.me.Holder && time.Now().Before(owned); {
+	for owned := time.Now().Add(Term); last.State == held && last.Holder != l.me.Holder && !gone(last.Process) && time.Now().Before(owned); {
 		time.Sleep(Renewal)
 		if err := p.renewIf(0); err != nil {
 			return nil, err

@@ -24,6 +24,8 @@ type claim struct {
 	Host        string `json:"host"`   // for people
 	Fingerprint string `json:"fingerprint"`
 	State       string `json:"state"`
+	// Process names the holder's process: see processOf.
+	Process string `json:"process,omitempty"`
 }
 
 func (l *lease) renewal(state string) *kgo.Record {
@@ -63,7 +65,8 @@ func (c *claim) read(r *kgo.Record) error {
 
 // standBy returns when the lease is free, with the offset up to which it was
 // read. It is free when it was given back, when it was ours (our work has
-// returned), or when no renewal came for a term.
+// returned), when the holder's process is seen to have ended, or when no renewal
+// came for a term.
 func (l *lease) standBy(ctx context.Context) (int64, error) {
 	look, cancel := context.WithTimeout(ctx, initTimeout)
 	defer cancel()
@@ -78,14 +81,16 @@ func (l *lease) standBy(ctx context.Context) (int64, error) {
 	l.log.Info("standing by", "holder", c.Host)
 	l.metrics.standby.Set(1)
 	defer l.metrics.standby.Set(0)
-	return l.watch(ctx, end)
+	return l.watch(ctx, c, end)
 }
 
 // free reports whether the claim leaves the lease to me.
-func (c claim) free(me claim) bool { return c.State != held || c.Holder == me.Holder }
+func (c claim) free(me claim) bool {
+	return c.State != held || c.Holder == me.Holder || gone(c.Process)
+}
 
-// watch follows the lease topic until it is free.
-func (l *lease) watch(ctx context.Context, from int64) (int64, error) {
+// watch follows the lease topic behind a claim until it is free.
+func (l *lease) watch(ctx context.Context, c claim, from int64) (int64, error) {
 	cl, err := l.Connection.Client(kgo.KeepControlRecords(), kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.topic: {0: kgo.NewOffset().At(from)}}))
 	if err != nil {
@@ -94,7 +99,11 @@ func (l *lease) watch(ctx context.Context, from int64) (int64, error) {
 	defer cl.Close()
 	seen := time.Now()
 	for {
-		poll, cancel := context.WithDeadline(ctx, seen.Add(Term))
+		until := seen.Add(Term)
+		if look := time.Now().Add(Renewal); look.Before(until) {
+			until = look
+		}
+		poll, cancel := context.WithDeadline(ctx, until)
 		fetches := cl.PollFetches(poll)
 		cancel()
 		if err := ctx.Err(); err != nil {
@@ -106,7 +115,6 @@ func (l *lease) watch(ctx context.Context, from int64) (int64, error) {
 			if r.Attrs.IsControl() {
 				continue
 			}
-			var c claim
 			if err := c.read(r); err != nil {
 				return 0, err
 			}
@@ -118,15 +126,15 @@ func (l *lease) watch(ctx context.Context, from int64) (int64, error) {
 			}
 			seen = time.Now()
 		}
-		if time.Since(seen) < Term {
+		if time.Since(seen) < Term && !gone(c.Process) {
 			continue
 		}
 		// Seeing nothing is not the same as nothing being there: ask.
-		c, end, err := l.last(ctx, from)
+		newest, end, err := l.last(ctx, from)
 		if err != nil {
 			return 0, err
 		}
-		if from = end; c.free(l.me) {
+		if c, from = newest, end; c.free(l.me) {
 			return end, nil
 		}
 		if err := l.refuse(c); err != nil {
