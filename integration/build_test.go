@@ -67,7 +67,7 @@ func buildBinary() (string, error) {
 	return out, nil
 }
 
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	path, err := binaryOnce()
 	if err != nil {
@@ -77,7 +77,7 @@ func binary(t *testing.T) string {
 }
 
 // sharedKafka is the broker of the tests that do not break it.
-func sharedKafka(t *testing.T) string {
+func sharedKafka(t testing.TB) string {
 	t.Helper()
 	c, err := kafkaOnce()
 	if err != nil {
@@ -86,7 +86,7 @@ func sharedKafka(t *testing.T) string {
 	return c.Addr
 }
 
-func sharedRegistry(t *testing.T) string {
+func sharedRegistry(t testing.TB) string {
 	t.Helper()
 	url, err := registryOnce()
 	if err != nil {

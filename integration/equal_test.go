@@ -14,7 +14,7 @@ import (
 )
 
 // seed is what random tests draw from: CHARTWIRE_SEED to have a run again.
-func seed(t *testing.T) uint64 {
+func seed(t testing.TB) uint64 {
 	t.Helper()
 	if s := os.Getenv("CHARTWIRE_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
@@ -29,7 +29,7 @@ func seed(t *testing.T) uint64 {
 var runSeed = uint64(time.Now().UnixNano()) % 1_000_000
 
 // number is a setting from the environment.
-func number(t *testing.T, name string, def int) int {
+func number(t testing.TB, name string, def int) int {
 	t.Helper()
 	s := os.Getenv(name)
 	if s == "" {

@@ -46,7 +46,7 @@ type site struct {
 // road is an installation: a database with the tables of the map packs, Kafka,
 // a schema registry, HubSpot, a pager, and the processes that a test starts.
 type road struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	name    string // of the installation
 	brokers string
@@ -72,7 +72,7 @@ var zone = func() *time.Location {
 }()
 
 // newRoad builds everything that a test needs but the processes.
-func newRoad(t *testing.T, s site) *road {
+func newRoad(t testing.TB, s site) *road {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs real servers: not under -short")

@@ -20,7 +20,7 @@ import (
 // process is one running chartwire, in a folder of its own: its data is there,
 // so that processes with the same configuration share nothing but servers.
 type process struct {
-	t    *testing.T
+	t    testing.TB
 	name string // "capture-1"
 	args []string
 	dir  string

@@ -14,13 +14,13 @@ import (
 
 // link is the way from one process to Kafka, which a test can cut.
 type link struct {
-	t     *testing.T
+	t     testing.TB
 	proxy *toxiproxy.Proxy
 }
 
 // links makes n ways to a broker that does not run yet, and the listeners that
 // it must have for them.
-func links(t *testing.T, n int) (list []*link, listeners []servers.Listener) {
+func links(t testing.TB, n int) (list []*link, listeners []servers.Listener) {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	for range n {

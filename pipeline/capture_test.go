@@ -174,6 +174,7 @@ func testCaptureHalt(t *testing.T, s *stand) {
 // testCaptureTooLarge stops before a row that no record takes, with everything
 // before it written, and goes on when records may be larger.
 func testCaptureTooLarge(t *testing.T, s *stand) {
+	faults.Shows(t, "row-too-large", "halted as record-too-large before the row, with its table, transaction and size; went on when kafka.max_record was raised")
 	s.bank.txns, s.bank.fat = 200, map[int]int{60: 3 << 20, 120: 5 << 20}
 	err := s.run(s.conn).end()
 	if cdc.HaltCode(err) != "record-too-large" {
