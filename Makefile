@@ -28,11 +28,12 @@ lint: ## formatting and vet
 	@test -z "$$(gofmt -l cdc sinks schemas pipeline cmd integration)" || { gofmt -l cdc sinks schemas pipeline cmd integration; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 
-bench: servers ## the figures of the README, side by side in one run
+bench: servers ## the figures of the README, side by side in one run of about 25 minutes
+	./integration/servers/install.sh debezium
 	$(GO) test -run '^$$' -bench 'RowImage' -benchtime 2s ./cdc/mysql/image
 	$(GO) test -run '^$$' -bench 'Map40' -benchtime 2s ./pipeline/mapping
 	$(GO) test -run '^$$' -bench 'MapJoined' -benchtime 3000x ./pipeline
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./integration/bench
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./integration/bench
 
 fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)
 	./integration/fuzz.sh $(or $(FUZZTIME),30s)

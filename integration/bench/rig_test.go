@@ -40,6 +40,7 @@ func newRig(b *testing.B, args ...string) *rig {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { r.pool.Close() })
+	r.pool.SetMaxIdleConns(8) // as many as write at once
 	if r.client, err = r.conn.Client(); err != nil {
 		b.Fatal(err)
 	}
