@@ -34,6 +34,7 @@ var capturePromises = []struct {
 	{"heartbeats move the cut", testCaptureHeartbeats},
 	{"partition numbers are fixed", testCapturePartitions},
 	{"a clock that was ahead", testCaptureClock},
+	{"a position that is set back", testCaptureRewind},
 }
 
 func TestCaptureInProcess(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 
 	"chartwire/cdc"
 
@@ -226,19 +225,11 @@ func (st *stream) verify(ctx context.Context, at origin) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, seekTimeout)
 	defer cancel()
-	r, err := st.s.dump(ctx, st.v, at)
-	if err != nil {
-		return err
-	}
-	var running sync.WaitGroup
-	running.Go(r.run)
-	defer running.Wait()
-	defer cancel()
 	end, err := st.v.logEnd(st.side)
 	if err != nil {
 		return err
 	}
-	got, err := st.firstTransaction(ctx, r, at, end)
+	got, err := st.firstTransaction(ctx, at, end)
 	if code := cdc.HaltCode(err); serverCode(err) == gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG && code == "" || code == HaltDamaged {
 		return &cdc.Halt{Code: HaltHistory, Text: fmt.Sprintf("where the transaction before the position was (%s at %s), the log now holds something else; load the tables again", want.GTID, st.f.pos.at), Err: err}
 	}
@@ -254,15 +245,9 @@ func (st *stream) verify(ctx context.Context, at origin) error {
 // firstTransaction reads from where a dump starts to the end of the transaction
 // that the position ends with. A heartbeat at the log's end says that it is not
 // there; before that it says that the server is passing over transactions.
-func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin, end place) (got cdc.Fingerprint, err error) {
+func (st *stream) firstTransaction(ctx context.Context, at origin, end place) (got cdc.Fingerprint, err error) {
 	want := st.f.pos.last
-	found := false
-	f := follower{maria: st.v.maria, checksummed: st.v.sums, tables: newTables(nil), at: at.at}
-	f.pos = position{byID: st.f.pos.byID, set: gtidSet{maria: st.v.maria}}
-	f.begun = func() error { return nil }
-	f.settled = f.begun
-	f.rows = func(*table, *rowsEvent) error { return nil }
-	f.query = func(*query, string, string) error { return nil }
+	f := st.observer(at.at, position{byID: st.f.pos.byID, set: gtidSet{maria: st.v.maria}})
 	f.still = func() error {
 		if f.at.compare(end) < 0 {
 			return nil
@@ -272,30 +257,15 @@ func (st *stream) firstTransaction(ctx context.Context, r *reader, at origin, en
 	f.ended = func(bool) error {
 		// Transactions of other domains may stand between on another server.
 		if st.v.maria && !at.at.isZero() || !st.v.maria || f.g.id.domain == domainOf(want.GTID) {
-			got, found = f.pos.last, true
+			got = f.pos.last
+			return errEnough
 		}
 		return nil
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return got, fmt.Errorf("looking for the transaction before the position: %w", ctx.Err())
-		case b := <-r.out:
-			err := b.each(func(event []byte) error {
-				if found {
-					return nil
-				}
-				return f.follow(event)
-			})
-			if err != nil || found {
-				return got, err
-			}
-			if b.err != nil {
-				return got, st.lost(b.err)
-			}
-			r.release(b)
-		}
+	if err := st.pass(ctx, at, f.follow); err != nil {
+		return got, fmt.Errorf("looking for the transaction before the position: %w", err)
 	}
+	return got, nil
 }
 
 func domainOf(id string) uint32 {

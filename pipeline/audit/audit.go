@@ -26,6 +26,8 @@ type Entry struct {
 	Reason  string    `json:"reason,omitempty"`
 	// Before is what the act replaced, such as a position.
 	Before string `json:"before,omitempty"`
+	// After is what it put there, where a person could not say it from Act.
+	After string `json:"after,omitempty"`
 }
 
 // New makes an entry of now, by the user of this process.

@@ -1,0 +1,54 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// errEnough ends a pass from inside.
+var errEnough = errors.New("that is enough")
+
+// pass reads the server's log from a place on, beside the stream, until event
+// has had enough.
+func (st *stream) pass(ctx context.Context, from origin, event func(raw []byte) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, err := st.s.dump(ctx, st.v, from)
+	if err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	running.Go(r.run)
+	defer running.Wait()
+	defer cancel()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case b := <-r.out:
+			if err := b.each(event); err != nil {
+				if errors.Is(err, errEnough) {
+					return nil
+				}
+				return err
+			}
+			if b.err != nil {
+				return st.lost(b.err)
+			}
+			r.release(b)
+		}
+	}
+}
+
+// observer is a follower that hands nothing on: what is to be seen is hooked
+// into it.
+func (st *stream) observer(at place, pos position) *follower {
+	f := &follower{maria: st.v.maria, checksummed: st.v.sums, tables: newTables(nil), at: at, pos: pos}
+	f.begun = func() error { return nil }
+	f.settled, f.still = f.begun, f.begun
+	f.ended = func(bool) error { return nil }
+	f.rows = func(*table, *rowsEvent) error { return nil }
+	f.query = func(*query, string, string) error { return nil }
+	return f
+}

@@ -1,0 +1,63 @@
+package pipeline_test
+
+import (
+	"errors"
+	"testing"
+
+	"chartwire/cdc"
+	"chartwire/integration/faults"
+	"chartwire/pipeline"
+	"chartwire/pipeline/audit"
+	"chartwire/pipeline/cut"
+)
+
+// testCaptureRewind sets a stopped capture back: what follows comes a second
+// time, under sequence numbers that grow on.
+func testCaptureRewind(t *testing.T, s *stand) {
+	faults.Shows(t, "rewind", "what follows comes again under growing sequence numbers; while a process captures, and when the position moved meanwhile, it is refused")
+	const back = 1900
+	c := s.run(s.conn)
+	s.until(c, s.bank.txns)
+	o := pipeline.AmendOptions{Source: "bank", Connection: s.conn, Topics: s.topics, Fingerprint: "a", Reason: "to see"}
+	now, tables, err := pipeline.Captured(t.Context(), o)
+	if err != nil || now != s.bank.position(s.bank.txns) || len(tables) != 0 {
+		t.Fatalf("captured: %s, %v, %v", now, tables, err)
+	}
+	if err := pipeline.Rewind(t.Context(), o, now, s.bank.position(back)); !errors.Is(err, pipeline.ErrCaptured) {
+		t.Errorf("beside a capture: %v", err)
+	}
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	before, _, err := cut.Latest(t.Context(), s.conn, s.topics.Cuts("bank"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pipeline.Rewind(t.Context(), o, s.bank.position(7), s.bank.position(back)); !errors.Is(err, pipeline.ErrMoved) {
+		t.Errorf("from elsewhere: %v", err)
+	}
+	once := len(s.rows())
+	if err := pipeline.Rewind(t.Context(), o, now, s.bank.position(back)); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := audit.List(t.Context(), s.conn, s.topics); err != nil || len(entries) != 1 || entries[0].Act != "rewind" || entries[0].Reason != "to see" ||
+		entries[0].Before != now.String() || entries[0].After != s.bank.position(back).String() {
+		t.Errorf("the audit has %+v, %v", entries, err)
+	}
+
+	c = s.run(s.conn)
+	s.until(c, s.bank.txns)
+	got := s.rows()
+	var want []cdc.Change
+	for n := back; n < s.bank.txns; n++ {
+		want = append(want, s.bank.changes(n)...)
+	}
+	if len(got) != once+len(want) {
+		t.Fatalf("%d rows, then %d, want %d more", once, len(got), len(want))
+	}
+	for i, r := range got[once:] {
+		if r.key != want[i].Key || r.op != want[i].Op || r.seq <= before.Seq {
+			t.Fatalf("row %d of the second time: %+v, want %s %s behind seq %d", i, r, want[i].Op, want[i].Key, before.Seq)
+		}
+	}
+}
