@@ -69,7 +69,7 @@ type rewinder struct {
 	files []place
 	f     *follower
 
-	last    cdc.Position // behind the newest transaction that was passed
+	last    cdc.Position          // behind the newest transaction that was passed
 	rows    map[cdc.TableID]int64 // of the transaction at hand
 	found   bool
 	counted uint64 // bytes passed since
