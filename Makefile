@@ -3,7 +3,7 @@
 GO ?= go
 SERVERS ?= mariadb mysql kafka registry python
 
-.PHONY: help build demo test test-short test-containers servers bench fuzz lint
+.PHONY: help build demo test test-short test-containers servers bench fuzz soak lint
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ bench: servers ## the figures of the README, side by side in one run of about 25
 
 fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)
 	./integration/fuzz.sh $(or $(FUZZTIME),30s)
+
+soak: servers ## the randomized test of capture until it is stopped, or until a run differs
+	CHARTWIRE_RUNS=0 $(GO) test -race -count=1 -timeout 0 -v -run TestSoak ./integration/soak
 
 test-containers: ## the smoke test with every server in a container (testcontainers-go)
 	eval "$$(./integration/containers/images.sh)" && $(GO) test -count=1 -v -run 'Containers' ./integration/...

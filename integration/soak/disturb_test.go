@@ -1,0 +1,118 @@
+package soak
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+)
+
+// disturb lets one thing go wrong at a random moment, and mends it.
+func (r *run) disturb() error {
+	r.sleep(400)
+	p := r.current
+	if err := p.ended(); err != nil {
+		return err
+	}
+	if r.own && r.d.IntN(2) == 0 {
+		return r.breakServer()
+	}
+	proxy, side := p.db, "db"
+	if r.d.IntN(2) == 0 {
+		proxy, side = p.kafka, "kafka"
+	}
+	switch n := r.d.IntN(12); {
+	case n < 3:
+		r.count("kill")
+		if p.cmd != nil {
+			r.count("SIGKILL")
+		}
+		p.kill()
+		return r.launch()
+	case n < 4:
+		r.count("stop")
+		if err := p.stop(); err != nil {
+			return err
+		}
+		return r.launch()
+	case n < 5 && p.cmd != nil:
+		r.count("SIGSTOP")
+		_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+		r.sleep(2500)
+		return p.cmd.Process.Signal(syscall.SIGCONT)
+	case n < 7:
+		r.count(side + " cut")
+		proxy.Stop()
+		r.sleep(500)
+		return proxy.Start()
+	case n < 8:
+		return r.toxic(proxy, side+" delayed", 600, fmt.Sprintf(`"type": "latency", "attributes": {"latency": %d, "jitter": %d}`, 2+r.d.IntN(60), 1+r.d.IntN(30)))
+	case n < 9:
+		return r.toxic(proxy, side+" stalled", 900, `"type": "timeout", "attributes": {"timeout": 0}`)
+	case n < 10:
+		return r.toxic(proxy, side+" cut after bytes", 600, fmt.Sprintf(`"type": "limit_data", "attributes": {"bytes": %d}`, 300+r.d.IntN(6000)))
+	case n < 11:
+		return r.toxic(proxy, side+" in slices", 500, `"type": "slicer", "attributes": {"average_size": 50, "size_variation": 30, "delay": 100}`)
+	default:
+		r.count("log rotated")
+		return r.exec("flush binary logs")
+	}
+}
+
+func (r *run) count(what string) {
+	r.log("%s", what)
+	r.world.counts.add(what, 1)
+}
+
+// sleep rests for up to a number of milliseconds.
+func (r *run) sleep(most int) { time.Sleep(time.Duration(r.d.IntN(most*1000)) * time.Microsecond) }
+
+// toxic spoils one direction of a road for a while.
+func (r *run) toxic(p *toxiproxy.Proxy, what string, most int, toxic string) error {
+	stream := []string{"upstream", "downstream"}[r.d.IntN(2)]
+	r.count(what)
+	text := fmt.Sprintf(`{"name": "it", "stream": %q, %s}`, stream, toxic)
+	if _, err := p.Toxics.AddToxicJson(strings.NewReader(text)); err != nil {
+		return err
+	}
+	r.sleep(most)
+	if err := p.Toxics.RemoveToxic(context.Background(), "it"); err != nil {
+		return err
+	}
+	r.log("%s no more", what)
+	return nil
+}
+
+// breakServer restarts the server, with or without a chance to say goodbye.
+func (r *run) breakServer() error {
+	if r.d.IntN(2) == 0 {
+		r.count("server killed")
+		r.server.db.Kill()
+	} else {
+		r.count("server restarted")
+		r.server.db.Stop(patience)
+	}
+	r.sleep(300)
+	if err := r.server.db.Start(); err != nil {
+		return err
+	}
+	r.log("the server is back")
+	return nil
+}
+
+// enough holds that what the test is for has happened.
+func (w *world) enough(t *testing.T, runs uint64) {
+	if runs < 100 || t.Failed() {
+		return
+	}
+	for _, what := range []string{"kill", "SIGKILL", "stop", "db cut", "kafka cut", "db delayed", "kafka delayed", "db stalled", "kafka stalled",
+		"db cut after bytes", "kafka cut after bytes", "server killed", "server restarted", "ddl", "rollbacks", "mariadb", "mysql", "mysql-file"} {
+		if w.counts.of(what) == 0 {
+			t.Errorf("%s never happened in %d runs", what, runs)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package soak
+
+import (
+	"fmt"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"chartwire/integration/servers"
+	"chartwire/pipeline/broker"
+	"chartwire/schemas/registry"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"context"
+)
+
+// world is what runs share: the servers, and what is counted.
+type world struct {
+	t        *testing.T
+	kafka    broker.Config
+	registry string
+	toxi     *toxiproxy.ApiServer
+	counts   counts
+
+	mu      sync.Mutex
+	servers map[string]*server
+}
+
+// server is a database server; one that runs break is for one run at a time.
+type server struct {
+	kind   kind
+	db     *servers.DB
+	broken sync.Mutex
+}
+
+// kind is how a source is set up.
+type kind struct {
+	name   string
+	flavor servers.Flavor
+	args   []string
+}
+
+var kinds = []kind{
+	{"mariadb", servers.MariaDB1011, nil},
+	{"mysql", servers.MySQLNew, nil},
+	{"mysql-file", servers.MySQLNew, []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}},
+}
+
+func (k kind) maria() bool { return k.flavor.Name == "mariadb" }
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, servers: map[string]*server{}, counts: counts{n: map[string]int{}},
+		toxi: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())}
+	schemas := httptest.NewServer(registry.NewServer(func(context.Context, registry.Record) error { return nil }))
+	t.Cleanup(schemas.Close)
+	w.registry = schemas.URL
+	w.kafka = broker.Config{Brokers: strings.Split(servers.Kafka(t).Addr, ",")}
+	return w
+}
+
+// server gives a started server of the kind; one of its own for those who break it.
+func (w *world) server(k kind, own bool) (*server, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := k.name
+	if own {
+		name += "-own"
+	}
+	if s := w.servers[name]; s != nil {
+		return s, nil
+	}
+	dir, err := os.MkdirTemp("", "chartwire-soak-")
+	if err != nil {
+		return nil, err
+	}
+	w.t.Cleanup(func() { os.RemoveAll(dir) })
+	db, err := servers.StartDB(k.flavor, dir, append(k.args, "--max-connections=500", "--max-binlog-size=4M")...)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{kind: k, db: db}
+	w.t.Cleanup(s.db.Close)
+	w.servers[name] = s
+	return s, nil
+}
+
+// counts is how often what happened.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *counts) add(what string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[what] += n
+}
+
+func (c *counts) of(what string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n[what]
+}
+
+func (c *counts) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(c.n)) {
+		parts = append(parts, fmt.Sprintf("%s %d", k, c.n[k]))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,264 @@
+package soak
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// writer changes the tables of a run. Every statement has a tag of its own,
+// which the rows that it writes carry.
+type writer struct {
+	run  *run
+	d    *rand.Rand
+	conn *sql.Conn
+	// pending are the tags of the open transaction that a rollback takes back.
+	pending map[int64]int64
+}
+
+// write does transactions until enough is closed, and a number at least.
+func (r *run) write(ctx context.Context, d *rand.Rand, least int, enough <-chan struct{}) error {
+	w := &writer{run: r, d: d}
+	defer w.close()
+	for n := 0; ctx.Err() == nil; n++ {
+		select {
+		case <-enough:
+			if n >= least {
+				return nil
+			}
+		default:
+		}
+		if err := w.connected(ctx); err != nil {
+			return err
+		}
+		w.pending = map[int64]int64{}
+		if err := w.step(ctx); err != nil {
+			w.unsure()
+			if !expected(err) {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("writing: %w", err)
+			}
+			if _, rolled := w.conn.ExecContext(ctx, "rollback"); rolled != nil {
+				w.close()
+			}
+		}
+		time.Sleep(time.Duration(d.IntN(int(r.rest))))
+	}
+	return nil
+}
+
+func (w *writer) close() {
+	if w.conn != nil {
+		_ = w.conn.Close()
+		w.conn = nil
+	}
+}
+
+// connected waits for a server that restarts.
+func (w *writer) connected(ctx context.Context) error {
+	for began := time.Now(); w.conn == nil; {
+		conn, err := w.run.pool().Conn(ctx)
+		if err == nil {
+			if _, err = conn.ExecContext(ctx, "set sql_mode='', time_zone='+00:00', innodb_lock_wait_timeout=2, lock_wait_timeout=5"); err == nil {
+				w.conn = conn
+				return nil
+			}
+			_ = conn.Close()
+		}
+		if time.Since(began) > patience {
+			return fmt.Errorf("the server does not come back: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(30 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// expected errors are those of writers that meet each other, DDL and restarts.
+func expected(err error) bool {
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		return true // the connection broke
+	}
+	switch e.Number {
+	case 1785, 1054, 1060, 1091, 1136, 1146, 1050, 1051, 1062, 1205, 1213, 1412, 1317, 1053, 1927, 1290, 1836, 4031, 1265, 1020:
+		return true
+	}
+	return false
+}
+
+func (w *writer) step(ctx context.Context) error {
+	if w.conn == nil {
+		return nil
+	}
+	if w.d.IntN(15) == 0 && w.run.ddls.Add(1) <= w.run.maxDDL {
+		return w.ddl(ctx)
+	}
+	if w.d.IntN(3) > 0 {
+		return w.statement(ctx, true)
+	}
+	if err := w.exec(ctx, "start transaction"); err != nil {
+		return err
+	}
+	for range 1 + w.d.IntN(6) {
+		if err := w.statement(ctx, false); err != nil {
+			return err
+		}
+		if w.d.IntN(8) == 0 {
+			if err := w.savepoint(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if w.d.IntN(8) == 0 {
+		w.run.world.counts.add("rollbacks", 1)
+		return w.exec(ctx, "rollback") // pending tags were never there
+	}
+	if err := w.exec(ctx, "commit"); err != nil {
+		return err
+	}
+	w.sure()
+	return nil
+}
+
+func (w *writer) exec(ctx context.Context, q string) error {
+	_, err := w.conn.ExecContext(ctx, q)
+	return err
+}
+
+// savepoint takes back one statement.
+func (w *writer) savepoint(ctx context.Context) error {
+	kept := w.pending
+	w.pending = map[int64]int64{}
+	if err := w.exec(ctx, "savepoint s"); err != nil {
+		w.pending = merge(kept, w.pending)
+		return err
+	}
+	err := w.statement(ctx, false)
+	if err == nil {
+		err = w.exec(ctx, "rollback to savepoint s")
+	}
+	if err != nil {
+		w.pending = merge(kept, w.pending)
+		return err
+	}
+	w.pending = kept
+	return nil
+}
+
+func merge(a, b map[int64]int64) map[int64]int64 {
+	for k, v := range b {
+		a[k] = v
+	}
+	return a
+}
+
+// statement changes rows of one table.
+func (w *writer) statement(ctx context.Context, alone bool) error {
+	t := w.run.tables[w.d.IntN(len(w.run.tables))]
+	tag := w.run.tags.Add(1)
+	counted := true
+	var q string
+	switch n := w.d.IntN(20); {
+	case n < 8:
+		var rows []string
+		for range 1 + w.d.IntN(1+w.d.IntN(8)) {
+			rows = append(rows, t.row(w.d, tag))
+		}
+		q = fmt.Sprintf("insert ignore into %s (%s) values %s", t.name, t.names(), strings.Join(rows, ","))
+	case n < 13:
+		c := t.columns[w.d.IntN(len(t.columns))]
+		q = fmt.Sprintf("update %s set tag=%d, %s=%s where %s", t.name, tag, c.name, c.value(w.d), t.where(w.d))
+	case n < 14:
+		q = fmt.Sprintf("update %s set tag=%d", t.name, tag)
+	case n < 16: // another key
+		k := w.d.IntN(len(t.key))
+		q = fmt.Sprintf("update ignore %s set tag=%d, %s=%s where %s", t.name, tag, t.key[k].name, t.keys[w.d.IntN(len(t.keys))][k], t.where(w.d))
+	case n < 17:
+		q = fmt.Sprintf("replace into %s (%s) values %s", t.name, t.names(), t.row(w.d, tag))
+		counted = false // it affects the rows that it replaces too
+	case n < 18 && w.d.IntN(4) == 0:
+		q, counted = "delete from "+t.name, false
+	default:
+		q, counted = fmt.Sprintf("delete from %s where %s", t.name, t.where(w.d)), false
+	}
+	if counted {
+		w.run.begin(tag)
+	}
+	res, err := w.conn.ExecContext(ctx, q)
+	if err != nil {
+		w.pending[tag] = -1
+		return err
+	}
+	if !counted {
+		return nil
+	}
+	n, err := res.RowsAffected()
+	if err != nil {
+		return err
+	}
+	if alone || t.engine == "MyISAM" {
+		w.run.wrote(tag, n)
+	} else {
+		w.pending[tag] = n
+	}
+	return nil
+}
+
+func (w *writer) sure() {
+	for tag, n := range w.pending {
+		w.run.wrote(tag, n)
+	}
+}
+
+// unsure is what becomes of the tags of a transaction that ended in an error:
+// its commit may have happened.
+func (w *writer) unsure() {
+	for tag := range w.pending {
+		w.run.forget(tag)
+	}
+}
+
+// ddl changes a table.
+func (w *writer) ddl(ctx context.Context) error {
+	t := w.run.tables[w.d.IntN(len(w.run.tables))]
+	i := min(w.d.IntN(len(xs)), w.d.IntN(len(xs))) // few, so that statements meet
+	var q []string
+	switch n := w.d.IntN(12); {
+	case n < 4:
+		place := []string{"", " first", " after tag"}[w.d.IntN(3)]
+		q = []string{fmt.Sprintf("alter table %s add column %s %s%s", t.name, xs[i], changing[i&^1], place)}
+	case n < 6:
+		q = []string{fmt.Sprintf("alter table %s modify column %s %s", t.name, xs[i], changing[i|1])}
+	case n < 8:
+		q = []string{fmt.Sprintf("alter table %s drop column %s", t.name, xs[i])}
+	case n < 10:
+		q = []string{"truncate table " + t.name}
+	case n < 11:
+		q = []string{fmt.Sprintf("drop table if exists %s_new, %s_old", t.name, t.name), fmt.Sprintf("create table %s_new like %s", t.name, t.name),
+			fmt.Sprintf("insert into %s_new select * from %s where tag %% 5 > 0", t.name, t.name),
+			fmt.Sprintf("rename table %s to %s_old, %s_new to %s", t.name, t.name, t.name, t.name), fmt.Sprintf("drop table %s_old", t.name)}
+	default:
+		q = []string{fmt.Sprintf("alter table %s engine=%s", t.name, t.engine)}
+	}
+	for _, s := range q {
+		w.run.log("%s", s)
+		if err := w.exec(ctx, s); err != nil {
+			w.run.log("  %v", err)
+			return err
+		}
+	}
+	w.run.world.counts.add("ddl", 1)
+	return nil
+}
