@@ -19,6 +19,9 @@ type Position struct {
 	Server string `json:"server,omitempty"`
 	// Last is the fingerprint of the last transaction before the place.
 	Last Fingerprint `json:"fingerprint,omitzero"`
+	// Prepared are the transactions before the place that are neither committed
+	// nor rolled back, as the source's own text of them.
+	Prepared string `json:"prepared,omitempty"`
 }
 
 // Fingerprint is what a replica preserves of a transaction: enough to tell

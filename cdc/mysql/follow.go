@@ -26,6 +26,7 @@ type follower struct {
 	tables    tables
 	payload   payload
 	images    rowsEvent // of the event at hand
+	held      held      // of XA transactions
 
 	begun   func() error // a transaction starts
 	rows    func(t *table, r *rowsEvent) error
@@ -33,6 +34,8 @@ type follower struct {
 	ended   func(committed bool) error // pos is behind it
 	still   func() error               // the server has nothing to say
 	settled func() error               // the place moved, with no transaction open
+	// decided is the commit of an XA transaction, whose events may be at hand.
+	decided func(p *prepared, events []event) error
 }
 
 // follow takes one event as it came.
@@ -82,6 +85,9 @@ func preamble(kind byte) bool {
 
 // event acts on one event, whether it came by itself or inside a payload.
 func (f *follower) event(e *event) error {
+	if f.g.prepared && f.g.open && e.kind != replication.TRANSACTION_PAYLOAD_EVENT && e.kind != replication.XA_PREPARE_LOG_EVENT {
+		f.held.add(e)
+	}
 	if k, ok := rowsKindOf(e.kind); ok {
 		return f.rowsEvent(k, e)
 	}
@@ -100,11 +106,7 @@ func (f *follower) event(e *event) error {
 	case replication.XID_EVENT:
 		return f.end(e, true)
 	case replication.XA_PREPARE_LOG_EVENT:
-		if len(e.body) > 0 && e.body[0] == 1 { // prepared and committed at once
-			return f.end(e, true)
-		}
-		f.g.prepared = true
-		return f.end(e, true)
+		return f.prepareEvent(e)
 	case replication.TRANSACTION_PAYLOAD_EVENT:
 		return f.payload.each(e, func(inner *event) error { return f.event(inner) }, f.damaged)
 	case replication.HEARTBEAT_EVENT:
@@ -152,6 +154,7 @@ func (f *follower) begin(e *event) error {
 	}
 	f.g.reset(b, f.at.file, f.at.offset-uint64(e.size))
 	f.g.begun = f.maria && !b.standalone
+	f.held.reset()
 	return f.begun()
 }
 
@@ -283,8 +286,13 @@ func (f *follower) statementEvent(e *event, text, database string) error {
 	case queryBegin:
 		f.g.begun = true
 		return nil
-	case queryCommit, queryXA:
+	case queryCommit:
 		return f.end(e, true)
+	case queryXAStart: // MySQL; MariaDB says it when it announces the transaction
+		f.g.begun, f.g.prepared, f.g.xid = true, true, q.name
+		return nil
+	case queryXACommit, queryXARollback:
+		return f.decision(e, &q)
 	case queryRollback:
 		return f.end(e, false)
 	case queryRows:

@@ -29,6 +29,7 @@ func quietFollower(maria bool) (f *follower, ends *int) {
 	f.rows = func(*table, *rowsEvent) error { return nil }
 	f.query = func(*query, string, string) error { return nil }
 	f.ended = func(bool) error { *ends++; return nil }
+	f.decided = func(*prepared, []event) error { return nil }
 	return f, new(int)
 }
 

@@ -10,7 +10,9 @@ import (
 type group struct {
 	open       bool // announced, and not ended
 	begun      bool // ends with a commit; otherwise with its only statement
-	prepared   bool // MariaDB says that it is only prepared
+	prepared   bool // an XA transaction: its rows wait for what becomes of it
+	xid        string
+	tables     []string // the selected ones that a prepared transaction changes
 	anonymous  bool
 	id         gtid
 	file       string

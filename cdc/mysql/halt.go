@@ -15,7 +15,7 @@ const (
 	HaltServerID     = "server-id-taken"        // another reader uses our id
 	HaltStatement    = "statement-event"        // rows changed, and the log has the statement alone
 	HaltIncident     = "binlog-incident"        // the server says that its log has a hole
-	HaltXA           = "xa-prepared"            // rows whose commit comes later, or never
+	HaltXA           = "xa-lost"                // committed, and its rows are no longer in the log
 	HaltUnknownEvent = "event-unknown"          // a kind of event that may mean anything
 	HaltDamaged      = "event-damaged"          // an event that does not parse
 	HaltCut          = "transaction-cut"        // a transaction that began and does not end

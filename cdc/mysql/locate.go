@@ -36,6 +36,9 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 		}
 	}
 	if st.done.Position.IsZero() {
+		if err := st.undecided(); err != nil {
+			return origin{}, err
+		}
 		return from, st.checkColumns()
 	}
 	if err := st.verify(ctx, check); err != nil {

@@ -50,5 +50,6 @@ func (st *stream) observer(at place, pos position) *follower {
 	f.ended = func(bool) error { return nil }
 	f.rows = func(*table, *rowsEvent) error { return nil }
 	f.query = func(*query, string, string) error { return nil }
+	f.decided = func(*prepared, []event) error { return nil }
 	return f
 }

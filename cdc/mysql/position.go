@@ -15,11 +15,14 @@ type position struct {
 	server string
 	last   cdc.Fingerprint
 	text   string // of the set
-	texts  texts
+	// prepared are the XA transactions that are neither committed nor rolled back.
+	prepared     []prepared
+	preparedText string
+	texts        texts
 }
 
 func (p *position) cdc() cdc.Position {
-	return cdc.Position{GTID: p.text, File: p.at.file, Offset: p.at.offset, Server: p.server, Last: p.last}
+	return cdc.Position{GTID: p.text, File: p.at.file, Offset: p.at.offset, Server: p.server, Last: p.last, Prepared: p.preparedText}
 }
 
 // parsePosition reads a position back. That it is for this flavour of server is
@@ -34,6 +37,11 @@ func parsePosition(maria bool, c cdc.Position) (position, error) {
 		return p, fmt.Errorf("reading the position: it names neither ids nor a file")
 	}
 	p.text = p.set.String()
+	p.setPrepared(nil)
+	if p.prepared, err = parsePrepared(c.Prepared); err != nil {
+		return p, err
+	}
+	p.preparedText = c.Prepared
 	return p, nil
 }
 

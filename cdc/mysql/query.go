@@ -10,15 +10,17 @@ import (
 type queryKind uint8
 
 const (
-	queryOther    queryKind = iota // nothing: GRANT, ANALYZE, CREATE INDEX…
-	queryBegin                     // BEGIN, XA START
-	queryCommit                    // COMMIT
-	queryRollback                  // ROLLBACK
-	querySave                      // SAVEPOINT
-	queryBack                      // ROLLBACK TO SAVEPOINT
-	queryXA                        // XA COMMIT, XA ROLLBACK of what was prepared before
-	queryRows                      // a statement that changed rows without logging them
-	queryTable                     // a statement that changed tables: its effects say which
+	queryOther      queryKind = iota // nothing: GRANT, ANALYZE, CREATE INDEX…
+	queryBegin                       // BEGIN
+	queryXAStart                     // XA START
+	queryCommit                      // COMMIT
+	queryRollback                    // ROLLBACK
+	querySave                        // SAVEPOINT
+	queryBack                        // ROLLBACK TO SAVEPOINT
+	queryXACommit                    // XA COMMIT of what was prepared before
+	queryXARollback                  // XA ROLLBACK of what was prepared before
+	queryRows                        // a statement that changed rows without logging them
+	queryTable                       // a statement that changed tables: its effects say which
 )
 
 // effect is what a statement did to one table, or to all of a database.
@@ -41,7 +43,7 @@ const (
 // query is a classified statement.
 type query struct {
 	kind    queryKind
-	name    string // of the savepoint
+	name    string // of the savepoint or the XA transaction
 	effects []effect
 }
 
@@ -69,11 +71,13 @@ func classify(text, database string) query {
 	case "SAVEPOINT":
 		return query{kind: querySave, name: s.name()}
 	case "XA":
-		if s.accept("START") || s.accept("BEGIN") {
-			return query{kind: queryBegin}
-		}
-		if s.accept("COMMIT") || s.accept("ROLLBACK") {
-			return query{kind: queryXA}
+		switch {
+		case s.accept("START"), s.accept("BEGIN"):
+			return query{kind: queryXAStart, name: s.xid()}
+		case s.accept("COMMIT"):
+			return query{kind: queryXACommit, name: s.xid()}
+		case s.accept("ROLLBACK"):
+			return query{kind: queryXARollback, name: s.xid()}
 		}
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "MERGE", "WITH", "CALL", "HANDLER",
 		"SELECT", "DO": // logged for what their functions do

@@ -7,7 +7,7 @@ import (
 )
 
 func (q query) String() string {
-	kinds := [...]string{"other", "begin", "commit", "rollback", "save", "back", "xa", "rows", "table"}
+	kinds := [...]string{"other", "begin", "xa-start", "commit", "rollback", "save", "back", "xa-commit", "xa-rollback", "rows", "table"}
 	effects := [...]string{"alter", "truncate", "drop", "rename", "create", "part"}
 	out := []string{kinds[q.kind]}
 	if q.name != "" {
@@ -32,9 +32,12 @@ func TestClassify(t *testing.T) {
 	f("ROLLBACK TO `a b`", "back a b")
 	f("ROLLBACK TO SAVEPOINT x", "back x")
 	f("SAVEPOINT `x`", "save x")
-	f("XA START X'61',X'',1", "begin")
+	f("XA START X'61',X'',1", "xa-start 61,,1")
+	f("XA COMMIT 'a','b'", "xa-commit 61,62,1")
+	f("XA ROLLBACK x'00ff',X'',-7", "xa-rollback 00ff,,-7")
+	f("XA COMMIT X'zz'", "xa-commit")
 	f("XA END X'61',X'',1", "other")
-	f("XA COMMIT X'61',X'',1", "xa")
+	f("XA COMMIT X'61',X'',1", "xa-commit 61,,1")
 	f("# Dummy event replacing event type 160", "other")
 	f("GRANT ALL ON *.* TO x", "other")
 	f("", "other")

@@ -232,6 +232,7 @@ func (r *rewinder) scan(ctx context.Context, i int) error {
 		}
 		p.text = p.set.String()
 	}
+	p.setPrepared([]prepared{{XID: anyXID}}) // in older files
 	end, err := r.st.v.logEnd(r.st.side)
 	if err != nil {
 		return err

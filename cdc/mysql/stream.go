@@ -37,6 +37,9 @@ type stream struct {
 	yielded  time.Time // what was newest then
 	unsaid   bool      // the position moved since
 	readTime time.Time
+	// replaying says that the rows at hand are of an XA transaction that is
+	// committed now.
+	replaying bool
 }
 
 // Stream yields the server's transactions from r on, and the rows of tables
@@ -125,6 +128,7 @@ func (st *stream) session(ctx context.Context) error {
 	}
 	st.s.metrics.behind.Set(0)
 	st.hook()
+	st.f.decided = func(p *prepared, events []event) error { return st.decided(ctx, p, events) }
 	st.out.restart(st.done)
 	st.snap = newSnapshotter(st.s, st.v)
 	running.Go(func() { st.snap.run(ctx) })
@@ -231,9 +235,6 @@ func (st *stream) ended(committed bool) error {
 		if err := st.out.drop(st.f.at); err != nil {
 			return err
 		}
-	}
-	if st.f.g.prepared && st.out.touched {
-		return cdc.Haltf(HaltXA, "the transaction that ends at %s is only prepared (XA): whether its rows are ever committed, the log says later; take the tables out of it, or commit without XA", st.f.at)
 	}
 	if err := st.out.complete(); err != nil {
 		return err

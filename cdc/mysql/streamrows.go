@@ -15,6 +15,10 @@ func (st *stream) begun() error {
 
 // rows takes the images of one event.
 func (st *stream) rows(t *table, r *rowsEvent) error {
+	if st.f.g.prepared && !st.replaying {
+		st.f.note(t)
+		return nil
+	}
 	if t.selection == nil || st.out.skip > 0 {
 		return st.count(t, r)
 	}

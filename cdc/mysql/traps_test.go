@@ -55,9 +55,6 @@ func TestHalts(t *testing.T) {
 			f("partial json", image.HaltPartial, "create table people (id int primary key, j json); insert into people values (1, json_object('a', repeat('canary',99), 'b', 1))",
 				"set session binlog_row_value_options=partial_json; update people set j=json_set(j, '$.b', 2)")
 		}
-		if k.name != mysqlFile.name {
-			f("xa", HaltXA, "", "xa start 'x"+k.name+"'; insert into people values (1,'canary',null); xa end 'x"+k.name+"'; xa prepare 'x"+k.name+"'; xa rollback 'x"+k.name+"'")
-		}
 	})
 }
 
