@@ -21,7 +21,7 @@ func BenchmarkBeside(b *testing.B) {
 	b.Run("snapshot", c.snapshot)
 	b.Run("rows-per-transaction=5000", func(b *testing.B) { c.backlog(b, rows(), 5000, 6) })
 	b.Run("rows-per-transaction=1", func(b *testing.B) { c.backlog(b, rows()/2, 1, 8) })
-	b.Run("transaction", c.large)
+	b.Run("large", c.large)
 	b.Run("start", c.start)
 	b.Run("latency", c.latency)
 	s.print()
