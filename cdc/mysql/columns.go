@@ -252,28 +252,33 @@ func markJSON(c *conn, maria bool, tables map[string]*tableInfo, database, name 
 	return nil
 }
 
-// labels reads the list of enum('a','it”s'). Nothing but a quote is escaped.
+// labels reads the list of enum('a','it”s'), in which the server doubles
+// quotes and writes four characters with a backslash, whatever its sql_mode.
 func labels(columnType string) []string {
-	_, list, _ := strings.Cut(columnType, "(")
+	_, list, _ := strings.Cut(columnType, "('")
 	list = strings.TrimSuffix(list, ")")
 	var out []string
-	for list != "" {
-		list = strings.TrimPrefix(strings.TrimPrefix(list, ","), "'")
-		var label strings.Builder
-		for {
-			before, after, found := strings.Cut(list, "'")
-			label.WriteString(before)
-			list = after
-			if !found || !strings.HasPrefix(list, "'") {
-				break
-			}
-			label.WriteByte('\'')
-			list = list[1:]
+	var label strings.Builder
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '\\' && i+1 < len(list):
+			i++
+			label.WriteString(unescape.Replace(list[i : i+1]))
+		case c != '\'':
+			label.WriteByte(c)
+		case i+1 < len(list) && list[i+1] == '\'':
+			i++
+			label.WriteByte(c)
+		default:
+			out = append(out, label.String())
+			label.Reset()
+			i += len(",'")
 		}
-		out = append(out, label.String())
 	}
 	return out
 }
+
+var unescape = strings.NewReplacer("n", "\n", "r", "\r", "0", "\x00")
 
 // unsaid says whether the stream leaves open what a column of MariaDB is.
 func unsaid(m *image.ColumnMeta) bool {

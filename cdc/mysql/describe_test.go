@@ -18,6 +18,7 @@ func TestLabels(t *testing.T) {
 	f("enum('a','b')", "a", "b")
 	f("set('it''s','a,b','')", "it's", "a,b", "")
 	f("enum('(')", "(")
+	f(`enum('a\\b','n\nl\r','\0','''''',',''x')`, `a\b`, "n\nl\r", "\x00", "''", ",'x")
 }
 
 func TestTables(t *testing.T) {

@@ -2,6 +2,9 @@ package mysql
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +113,70 @@ func TestUnsaidTypes(t *testing.T) {
 		kinds = append(kinds, c.Type.Kind.String())
 	}
 	want(t, kinds, "int", "json", "text", "inet6", "inet4", "bytes")
+}
+
+// TestGeneratedLeftOut reads the updates and deletes of MariaDB 11, whose images
+// lack generated columns: who did not select them gets the rest of the row.
+func TestGeneratedLeftOut(t *testing.T) {
+	faults.Shows(t, "generated", "halts where MariaDB 11 leaves a selected one out of an update, and reads around others")
+	if _, err := os.Stat(filepath.Join(servers.Cache(), "mariadb-new", ".done")); err != nil {
+		t.Skip("install.sh mariadb-new was not run")
+	}
+	r := newRig(t, kind{"mariadb-new", servers.MariaDBNew, nil}, "create table g (v int as (x * 2) virtual, id int primary key, s int as (x * 3) stored, x int, n varchar(9), last int as (x) virtual)", "g")
+	r.cfg.Selections[0].Columns = []string{"x", "n"}
+	p := r.tap(cdc.Resume{})
+	p.loaded()
+	r.exec("insert into g (id, x, n) values (1, 5, 'a'), (2, 7, null); update g set x = 6, n = 'ä' where id = 1; update g set n = null; delete from g where id = 1")
+	want(t, show(t, p.next()), "c g 1: id=1 x=5 n=a", "c g 2: id=2 x=7 n=NULL")
+	want(t, show(t, p.next()), "u g 1: id=1 x=5 n=a -> id=1 x=6 n=ä")
+	want(t, show(t, p.next()), "u g 1: id=1 x=6 n=ä -> id=1 x=6 n=NULL")
+	want(t, show(t, p.next()), "d g 1: id=1 x=6 n=NULL")
+	p.stop()
+
+	r.cfg.Selections[0].Columns = []string{"s"}
+	p = r.tap(cdc.Resume{})
+	want(t, p.loaded(), "r g 2: id=2 s=21")
+	r.exec("insert into g (id, x) values (3, 1); update g set x = 8")
+	want(t, show(t, p.next()), "c g 3: id=3 s=3")
+	if err := p.halt(image.HaltPartial); !strings.Contains(err.Error(), "column s;") {
+		t.Error(err)
+	}
+}
+
+// TestUUIDLayouts reads the UUIDs of a table with the layout of before MariaDB
+// 10.11.5, which turned the parts of every UUID in its files: the log has them
+// as they are printed all the same.
+func TestUUIDLayouts(t *testing.T) {
+	r := newRig(t, maria, "create table u (id int primary key, u uuid, key (u)) engine=MyISAM", "u")
+	must(t, r.db.Exec("flush tables "+r.name+".u"))
+	var dir string
+	must(t, r.sql.QueryRow("select @@datadir").Scan(&dir))
+	file := filepath.Join(dir, r.name, "u.frm")
+	frm, err := os.ReadFile(file)
+	must(t, err)
+	const versionAt = 0x33 // of the server that made the table
+	binary.LittleEndian.PutUint32(frm[versionAt:], 101104)
+	must(t, os.WriteFile(file, frm, 0o644))
+	p := r.tap(cdc.Resume{})
+	p.loaded()
+	var lines []string
+	for i, u := range []string{"123e4567-e89b-12d3-a456-426614174000", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "00000000-0000-0000-0000-000000000000"} {
+		r.exec(fmt.Sprintf("insert into u values (%d, '%s')", i, u))
+		lines = append(lines, fmt.Sprintf("r u %d: id=%d u=%s", i, i, u))
+		want(t, show(t, p.next()), "c"+lines[i][1:])
+	}
+	p.stop()
+	p = r.tap(cdc.Resume{})
+	want(t, p.loaded(), lines...)
+	p.stop()
+
+	// The file has its parts turned, which is what makes it the old layout.
+	must(t, r.db.Exec("flush tables "+r.name+".u"))
+	rows, err := os.ReadFile(filepath.Join(dir, r.name, "u.MYD"))
+	must(t, err)
+	if turned, _ := hex.DecodeString("dc0c0c07398f98c47cc379b0017f22e2"); !bytes.Contains(rows, turned) {
+		t.Error("the table has not got the old layout")
+	}
 }
 
 // TestOldTimes reads the storage format of before MariaDB 10.1, whose fraction

@@ -158,8 +158,8 @@ func (db *DB) Exec(statements string) error {
 // returns what it prints: the independent witness of what a value looks like.
 func (db *DB) Client(statements string) (string, error) {
 	name, args := "mariadb", []string{}
-	if db.Flavor.root != "" {
-		root := filepath.Join(Cache(), db.Flavor.root)
+	root := filepath.Join(Cache(), db.Flavor.root)
+	if _, err := os.Stat(filepath.Join(root, "usr/bin", db.Flavor.Name)); err == nil && db.Flavor.root != "" { // the newest MariaDB comes without
 		name = filepath.Join(root, "usr/lib64/ld-linux-x86-64.so.2")
 		args = []string{"--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu"), filepath.Join(root, "usr/bin", db.Flavor.Name)}
 	}

@@ -37,18 +37,29 @@ var errValue = errors.New("a value is not one of its type")
 // Append encodes the row image at the start of image: its null bitmap and the
 // values of the columns that are set in present (the event's bitmap for this
 // image). It returns dst with the row appended, and what follows the image.
-// An image without all columns is a [*cdc.Halt].
+// An image without a selected column is a [*cdc.Halt]: MariaDB 11 leaves
+// generated columns out of updates and deletes, and other columns are missing
+// where a session has set binlog_row_image.
 func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err error) {
-	if err := e.checkPresent(present); err != nil {
-		return dst, image, err
+	nullBytes := e.nullBytes
+	whole := e.whole(present)
+	if !whole {
+		if nullBytes, err = e.checkPresent(present); err != nil {
+			return dst, image, err
+		}
 	}
-	if len(image) < e.nullBytes {
+	if len(image) < nullBytes {
 		return dst, image, e.corrupt(nil, errEnd)
 	}
-	nulls, b := image[:e.nullBytes], image[e.nullBytes:]
+	nulls, b, bit := image[:nullBytes], image[nullBytes:], 0
 	for i := range e.columns {
 		c := &e.columns[i]
-		if nulls[i>>3]&(1<<(i&7)) != 0 {
+		if !whole && present[i>>3]&(1<<(i&7)) == 0 {
+			continue
+		}
+		null := nulls[bit>>3]&(1<<(bit&7)) != 0
+		bit++
+		if null {
 			if c.take {
 				dst = append(dst, 0)
 			}
@@ -78,41 +89,37 @@ func (e *Encoder) lost(c *column) {
 	}
 }
 
-// Skip finds the end of the row image at the start of image and encodes nothing.
-func (e *Encoder) Skip(image, present []byte) (rest []byte, err error) {
-	if err := e.checkPresent(present); err != nil {
-		return image, err
+// whole says whether an image has all columns.
+func (e *Encoder) whole(present []byte) bool {
+	n := len(e.columns)
+	if len(present) != e.nullBytes {
+		return false
 	}
-	if len(image) < e.nullBytes {
-		return image, e.corrupt(nil, errEnd)
-	}
-	nulls, b := image[:e.nullBytes], image[e.nullBytes:]
-	for i := range e.columns {
-		if nulls[i>>3]&(1<<(i&7)) != 0 {
-			continue
+	for _, b := range present[:n/8] {
+		if b != 0xff {
+			return false
 		}
-		_, end := e.columns[i].bounds(b)
-		if end > len(b) {
-			return image, e.corrupt(&e.columns[i], errEnd)
-		}
-		b = b[end:]
 	}
-	return b, nil
+	tail := byte(1<<(n%8) - 1)
+	return tail == 0 || present[n/8]&tail == tail
 }
 
-func (e *Encoder) checkPresent(present []byte) error {
-	n := len(e.columns)
-	whole := len(present) == e.nullBytes
-	for i := 0; whole && i < n/8; i++ {
-		whole = present[i] == 0xff
+// checkPresent counts the bytes of the null bitmap of an image that has the
+// selected columns, but not all.
+func (e *Encoder) checkPresent(present []byte) (nullBytes int, err error) {
+	if len(present) != e.nullBytes {
+		return 0, e.corrupt(nil, errEnd)
 	}
-	if tail := byte(1<<(n%8) - 1); whole && tail != 0 {
-		whole = present[n/8]&tail == tail
+	n := 0
+	for i := range e.columns {
+		switch {
+		case present[i>>3]&(1<<(i&7)) != 0:
+			n++
+		case e.columns[i].take:
+			return 0, cdc.Haltf(HaltPartial, "a row of %s came without its column %s; if that is a generated column, take it out of the field maps; else run SET GLOBAL binlog_row_image=FULL and binlog_row_value_options='' at the source, and read the table again", e.table.ID(), e.columns[i].name)
+		}
 	}
-	if whole {
-		return nil
-	}
-	return cdc.Haltf(HaltPartial, "a row of %s came without all its columns; run SET GLOBAL binlog_row_image=FULL and binlog_row_value_options='' at the source, and read the table again", e.table.ID())
+	return (n + 7) / 8, nil
 }
 
 func (e *Encoder) corrupt(c *column, err error) error {

@@ -105,7 +105,7 @@ func loadReference(t testing.TB) reference {
 		}
 		for rest := data[pos:]; len(rest) > 0; {
 			img := rest
-			if rest, err = enc.Skip(rest, e.ColumnBitmap1); err != nil {
+			if _, rest, err = enc.Append(nil, rest, e.ColumnBitmap1); err != nil {
 				return err
 			}
 			r.images = append(r.images, rowImage{meta, img[:len(img)-len(rest)], e.ColumnBitmap1})

@@ -110,9 +110,10 @@ func dateTimeOld(b []byte) clock {
 	}
 }
 
-// appendInstant writes a TIMESTAMP; its zero is the zero date.
+// appendInstant writes a TIMESTAMP; its zero is the zero date. MariaDB has
+// fractions of the second behind it.
 func appendInstant(dst []byte, sec uint32, us int) (_ []byte, ok bool) {
-	if sec == 0 {
+	if sec == 0 && us == 0 {
 		return append(dst, 0), false
 	}
 	return schemas.AppendLong(append(dst, 2), int64(sec)*1e6+int64(us)), true
