@@ -74,6 +74,10 @@ type Txn struct {
 	Loads map[TableID]Load
 	// Epochs are the breaks in tables' histories that this Txn causes.
 	Epochs []Epoch
+	// Asked, if it is not 0, is the ID of the newest Order that is carried out
+	// once this Txn is taken; Refused says why nothing came of it.
+	Asked   int64
+	Refused string
 }
 
 // Checkpoint is where a source goes on after a Txn.
@@ -87,57 +91,6 @@ type Checkpoint struct {
 	// a restart must find in that place.
 	Last uint64 `json:"last,omitempty"`
 }
-
-// LoadPhase says how far the first read of a table has come.
-type LoadPhase string
-
-// The phases of a load.
-const (
-	LoadWaiting LoadPhase = "waiting" // named, no chunk emitted yet
-	LoadReading LoadPhase = "reading" // chunks up to After are emitted
-	LoadDone    LoadPhase = "done"    // every row there was has been emitted
-)
-
-// Load is the state of one table's first read, kept in the cut.
-type Load struct {
-	Phase LoadPhase `json:"phase"`
-	// After is the key of the last row of the last emitted chunk, as the
-	// source's own text of it: opaque to everybody but the source.
-	After []string `json:"after,omitempty"`
-	Rows  int64    `json:"rows,omitempty"`  // emitted so far
-	Total int64    `json:"total,omitempty"` // estimated by the source at the start
-	// Columns are the captured columns; one added later makes the table read
-	// again, and counts as unknown in older rows until that is done.
-	Columns []string `json:"columns,omitempty"`
-	// Types pins what the stream does not say of columns (JSON, UUID…), by
-	// column name, as the source's own text.
-	Types map[string]string `json:"types,omitempty"`
-	// Since is the commit time from which on the stream is known to be whole:
-	// the start of the capture, or of the gap that made this load necessary.
-	Since time.Time `json:"since,omitzero"`
-	// Key are the columns of the primary key, and Shape stands for columns,
-	// types and key, as the table was described last. 0 is not known.
-	Key   []string `json:"key,omitempty"`
-	Shape uint64   `json:"shape,omitempty"`
-	// Fields are the field names of columns whose type changed so that readers
-	// had to be told, by column.
-	Fields map[string]string `json:"fields,omitempty"`
-	// Held says why nothing of the table is written, if nothing is.
-	Held Held `json:"held,omitzero"`
-}
-
-// Held says why a table is held: its changes are read, counted and left out
-// until a person or the source changes what is wrong, and then it is read again.
-type Held struct {
-	Code    string    `json:"code"`              // of the Halt that it would be for everybody
-	Text    string    `json:"text"`              // what is wrong, and what to do
-	Columns []string  `json:"columns,omitempty"` // those that are wrong
-	Since   time.Time `json:"since"`             // when the change was read
-	Rows    int64     `json:"rows,omitempty"`    // left out so far
-}
-
-// IsHeld reports whether nothing of the table is written.
-func (l *Load) IsHeld() bool { return l.Held.Code != "" }
 
 // EpochKind says what broke a table's history.
 type EpochKind string

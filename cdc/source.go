@@ -15,6 +15,10 @@ type Resume struct {
 	// is Alone makes the source hold the table ([Load.Held]); any other error
 	// means that it cannot be said now.
 	Admit func(ctx context.Context, t *Table) error
+	// Asked is the newest Txn.Asked. Orders brings what people ask meanwhile, in
+	// the order of their IDs; nil for nothing. Those up to Asked are passed over.
+	Asked  int64
+	Orders <-chan Order
 }
 
 // Stream yields the transactions of a source from r on, without end, until ctx

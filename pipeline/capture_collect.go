@@ -208,6 +208,10 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 		b.cut.Loads[id] = l
 		in.since.content = true
 	}
+	if t.Asked != 0 {
+		b.cut.Asked, b.cut.Refused = t.Asked, t.Refused
+		in.since.content = true
+	}
 	b.cut.Seq, b.cut.Checkpoint, b.cut.Transaction = in.seq, t.Checkpoint, in.large
 	if t.CommitTime.After(b.cut.Commit) {
 		b.cut.Commit = t.CommitTime

@@ -143,12 +143,12 @@ func (b *builder) row(t *table, r *rowsEvent, images []byte, n int64, read time.
 		c.Op, c.Before = cdc.Create, nil
 	}
 	b.txn.Changes = append(b.txn.Changes, c)
-	if w := t.load.window; w != nil {
+	if l := t.load; len(l.parts) > 0 {
 		if r.before != nil {
-			w.touch(keyBefore)
+			l.touch(keyBefore)
 		}
 		if r.after != nil {
-			w.touch(keyAfter)
+			l.touch(keyAfter)
 		}
 	}
 	return rest, nil

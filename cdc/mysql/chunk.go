@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,71 +21,107 @@ type snapshotTable struct {
 	mark mark
 	keys []keyColumn
 	// head is the statement up to its condition; the key's own text comes
-	// before the columns.
-	head, order string
+	// before the columns. ends is the same for the key alone.
+	head, ends, order string
+	version           int
 }
 
 type keyColumn struct {
 	name   string
 	binary bool // its text is hexadecimal
 	number bool // its text is a number
+	// charset and collation are a text's: it is compared as its index is sorted.
+	charset, collation string
 }
 
 // describe prepares a table for reading.
-func (w *snapshotter) describe(q *chunkRequest) error {
-	if w.table != nil && w.version == q.version && w.table.enc.Table().ID() == q.id {
-		return nil
+func (w *worker) describe(q *chunkRequest) (*snapshotTable, error) {
+	if t := w.tables[q.id]; t != nil && t.version == q.version {
+		return t, nil
 	}
-	err := w.describeNow(q)
-	if cdc.HaltCode(err) == "" {
-		return err
+	t, err := w.describeNow(q)
+	if cdc.HaltCode(err) != "" {
+		// The description takes several questions, and a table that is dropped
+		// between them looks like one without a key: what stops everything must
+		// look the same twice.
+		time.Sleep(confirm)
+		t, err = w.describeNow(q)
 	}
-	// The description takes several questions, and a table that is dropped
-	// between them looks like one without a key: what stops everything must
-	// look the same twice.
-	time.Sleep(confirm)
-	return w.describeNow(q)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.tables) >= mostDescribed {
+		clear(w.tables)
+	}
+	w.tables[q.id] = t
+	return t, nil
 }
+
+// mostDescribed bounds what a worker remembers of tables.
+const mostDescribed = 64
 
 // confirm is the wait before a table is looked at again.
 const confirm = 200 * time.Millisecond
 
-func (w *snapshotter) describeNow(q *chunkRequest) error {
-	info, err := describeTable(w.c, w.s.cfg.Name, w.v.maria, q.id)
+func (w *worker) describeNow(q *chunkRequest) (*snapshotTable, error) {
+	t, err := w.s.prepareTable(w.c, w.v, q.id, q.columns)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if info.view {
-		return cdc.Haltf(HaltTable, "%s is a view; select the tables behind it", q.id)
-	}
-	if info.versioned {
-		return cdc.Haltf(HaltVersioned, "%s keeps its history in itself (WITH SYSTEM VERSIONING), and history rows cannot be told from rows yet; take it out of the field maps", q.id)
-	}
-	t := &snapshotTable{info: info}
-	if t.enc, err = image.Compile(info.meta, q.columns); err != nil {
-		return err
-	}
-	w.s.metrics.count(t.enc)
-	for i := range t.enc.Table().Columns {
-		info.columns = append(info.columns, t.enc.Table().Columns[i].Name)
-	}
-	t.mark = markFor(w.v, info.engine, q.p0ids != "")
+	t.version = q.version
+	t.mark = markFor(w.v, t.info.engine, q.p0ids != "")
 	if w.s.mark != nil {
 		t.mark = w.s.mark(t.mark)
 	}
-	if err := t.statement(); err != nil {
-		return err
+	return t, nil
+}
+
+// prepareTable describes a table as it is now, with the statement that reads it;
+// a halt says why it cannot be read.
+func (s *Source) prepareTable(c *conn, v *server, id cdc.TableID, columns []string) (*snapshotTable, error) {
+	info, err := describeTable(c, s.cfg.Name, v.maria, id)
+	if err != nil {
+		return nil, err
 	}
-	if w.rowsOf != q.id {
-		w.rowsOf, w.rows = q.id, w.s.cfg.Snapshot.ChunkRows
+	if info.view {
+		return nil, cdc.Haltf(HaltTable, "%s is a view; select the tables behind it", id)
 	}
-	w.table, w.version = t, q.version
-	return nil
+	if info.versioned {
+		return nil, cdc.Haltf(HaltVersioned, "%s keeps its history in itself (WITH SYSTEM VERSIONING), and history rows cannot be told from rows yet; take it out of the field maps", id)
+	}
+	t := &snapshotTable{info: info}
+	if t.enc, err = image.Compile(info.meta, columns); err != nil {
+		return nil, err
+	}
+	s.metrics.count(t.enc)
+	for i := range t.enc.Table().Columns {
+		info.columns = append(info.columns, t.enc.Table().Columns[i].Name)
+	}
+	collations, err := keyCollations(c, id)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.statement(collations)
+}
+
+// keyCollations are the character set and the collation of each text column of a
+// table's key.
+func keyCollations(c *conn, id cdc.TableID) (map[string][2]string, error) {
+	r, err := c.query("SELECT c.COLUMN_NAME, c.CHARACTER_SET_NAME, c.COLLATION_NAME FROM information_schema.COLUMNS c JOIN information_schema.STATISTICS s USING (TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME) " +
+		"WHERE TABLE_SCHEMA = " + text(id.Database) + " AND TABLE_NAME = " + text(id.Name) + " AND s.INDEX_NAME = 'PRIMARY' AND c.COLLATION_NAME IS NOT NULL")
+	if err != nil {
+		return nil, fmt.Errorf("asking for the collations of %s: %w", id, err)
+	}
+	out := map[string][2]string{}
+	for _, row := range r {
+		out[strings.Clone(row[0])] = [2]string{strings.Clone(row[1]), strings.Clone(row[2])}
+	}
+	return out, nil
 }
 
 // statement puts the SELECT together. Key columns come first, in a form that
 // goes back into a condition; the encoder's columns follow.
-func (t *snapshotTable) statement() error {
+func (t *snapshotTable) statement(collations map[string][2]string) error {
 	meta := t.info.meta
 	var cols, order []string
 	for _, k := range meta.Key {
@@ -105,43 +140,72 @@ func (t *snapshotTable) statement() error {
 			case m.Declared == "uuid" || strings.HasPrefix(m.Declared, "inet"):
 			case m.Collation == binaryCollation:
 				kc.binary, expr = true, "HEX("+expr+")"
-			default: // whatever its character set, as utf8mb4 the text goes back
-				kc.binary, expr = false, "HEX(CONVERT("+expr+" USING utf8mb4))"
+			default: // its own bytes, which the collation sorts
+				c := collations[m.Name]
+				kc.charset, kc.collation = c[0], c[1]
+				expr = "CONCAT('" + rawText + "', HEX(" + expr + "))"
 			}
 		}
 		t.keys = append(t.keys, kc)
 		cols, order = append(cols, expr), append(order, kc.name)
 	}
+	from := " FROM " + ident(meta.Database) + "." + ident(meta.Name)
+	t.ends = "SELECT " + strings.Join(cols, ", ") + from
 	cols = append(cols, t.enc.Select()...)
-	t.head = "SELECT " + strings.Join(cols, ", ") + " FROM " + ident(meta.Database) + "." + ident(meta.Name)
+	t.head = "SELECT " + strings.Join(cols, ", ") + from
 	t.order = " ORDER BY " + strings.Join(order, ", ")
 	return nil
 }
+
+// rawText is before the hexadecimal bytes of a text in a key: those without it,
+// of older cuts, are of the text in utf8mb4.
+const rawText = "x"
 
 func keyTypeHalt(info *tableInfo, column string) error {
 	return cdc.Haltf(HaltKeyType, "%s.%s: its primary key holds column %s, whose type has no text that compares as its index does; take the table out of the field maps", info.meta.Database, info.meta.Name, column)
 }
 
-// condition limits the read to the rows after a key: (a > x) OR (a = x AND b > y),
-// with a >= x before it, which is what an index is used for.
-func (t *snapshotTable) condition(after []string) string {
-	if after == nil {
+// condition limits the read to the rows behind a key, up to another, either of
+// which may be nil, and to those that somebody asked for.
+func (t *snapshotTable) condition(after, until []string, where string) string {
+	var and []string
+	if after != nil {
+		and = append(and, t.beyond(after, ">", ">"))
+	}
+	if until != nil {
+		and = append(and, t.beyond(until, "<", "<="))
+	}
+	if where != "" {
+		and = append(and, "("+where+")")
+	}
+	if and == nil {
 		return ""
 	}
+	return " WHERE " + strings.Join(and, " AND ")
+}
+
+// beyond compares the key as a whole: a >= x AND ((a > x) OR (a = x AND b > y)).
+// What comes first is what an index is used for. Last is the comparison of the
+// last column.
+func (t *snapshotTable) beyond(key []string, than, last string) string {
 	literals := make([]string, len(t.keys))
 	for i, k := range t.keys {
-		literals[i] = k.literal(t.info.meta.Columns[t.info.meta.Key[i]], after[i])
+		literals[i] = k.literal(t.info.meta.Columns[t.info.meta.Key[i]], key[i])
 	}
 	if len(t.keys) == 1 {
-		return " WHERE " + t.keys[0].name + " > " + literals[0]
+		return t.keys[0].name + " " + last + " " + literals[0]
 	}
 	var or []string
 	equal := ""
 	for i, k := range t.keys {
-		or = append(or, "("+equal+k.name+" > "+literals[i]+")")
+		op := than
+		if i == len(t.keys)-1 {
+			op = last
+		}
+		or = append(or, "("+equal+k.name+" "+op+" "+literals[i]+")")
 		equal += k.name + " = " + literals[i] + " AND "
 	}
-	return " WHERE " + t.keys[0].name + " >= " + literals[0] + " AND (" + strings.Join(or, " OR ") + ")"
+	return t.keys[0].name + " " + than + "= " + literals[0] + " AND (" + strings.Join(or, " OR ") + ")"
 }
 
 // literal is a key's text as a statement has it.
@@ -151,45 +215,88 @@ func (k keyColumn) literal(m image.ColumnMeta, value string) string {
 		return value
 	case k.binary:
 		return "x'" + value + "'"
-	case m.Collation != 0 && m.Collation != binaryCollation:
-		b, _ := hex.DecodeString(value)
-		return "CONVERT(" + text(string(b)) + " USING utf8mb4)"
+	case k.charset != "":
+		if raw, ok := strings.CutPrefix(value, rawText); ok {
+			return "_" + k.charset + " x'" + raw + "' COLLATE " + k.collation
+		}
+		return "CONVERT(_utf8mb4 x'" + value + "' USING " + k.charset + ") COLLATE " + k.collation
 	}
 	return text(value)
 }
 
-// read fills a chunk.
-func (w *snapshotter) read(ctx context.Context, q *chunkRequest, c *chunk) (err error) {
+// read fills a chunk. Where the part's end is to be found first, that is told as
+// soon as it is known, so that another worker can go on behind it.
+func (w *worker) read(ctx context.Context, q *chunkRequest, c *chunk, results chan<- *chunk) (err error) {
 	if w.c == nil {
 		if w.c, err = w.s.dial(ctx); err != nil {
 			return err
 		}
 	}
-	if err := w.describe(q); err != nil {
+	t, err := w.describe(q)
+	if err != nil {
 		return err
 	}
-	c.info, c.total = w.table.info, w.table.info.rows
-	if err := w.ready(ctx, w.table.mark, q); err != nil {
+	c.info, c.total = t.info, t.info.rows
+	if q.plan {
+		if err := w.findEnd(t, q); err != nil {
+			return w.unread(q, err)
+		}
+		select {
+		case results <- &chunk{id: q.id, part: q.part, window: q.window, planned: true, until: q.until, end: q.last}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := w.ready(ctx, t.mark, q); err != nil {
 		return err
 	}
 	began := time.Now()
-	n, size, err := w.table.fill(w.c, q.after, w.rows, largeChunk*w.s.cfg.Piece, w.table.mark, c)
-	if err == errLarge {
-		w.rows = max(1, n/largeChunk)
+	limit := q.rows
+	if q.until != nil || q.last {
+		limit *= 2 // it may have grown since its end was found
 	}
-	if err == nil && w.table.mark == markSnapshot {
+	err = t.fill(w.c, q, limit, largeChunk*w.s.cfg.Piece, c)
+	if err == nil && t.mark == markSnapshot {
 		_, err = w.c.query("COMMIT")
 	}
-	if code := serverCode(err); code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
-		return fmt.Errorf("reading rows of %s: the server says %d", q.id, code) // its text may quote the statement, and so a key
-	}
 	if err != nil {
-		return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, said(err)))
+		return w.unread(q, err)
 	}
-	c.end, c.at = n < w.rows, began
-	w.adapt(n, size, time.Since(began))
+	c.end, c.at, c.took = c.n < limit, began, time.Since(began)
 	if c.high, err = w.v.logEnd(w.c); err != nil {
 		return w.s.explain(err)
+	}
+	return nil
+}
+
+// unread says what is wrong without what the server says: its text may quote the
+// statement, and so a key.
+func (w *worker) unread(q *chunkRequest, err error) error {
+	if err == errLarge {
+		return err
+	}
+	if code := serverCode(err); code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
+		return fmt.Errorf("reading rows of %s: %w", q.id, serverSays(code))
+	}
+	return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, said(err)))
+}
+
+// serverSays is the number of a server's error.
+type serverSays uint16
+
+func (e serverSays) Error() string { return fmt.Sprintf("the server says %d", uint16(e)) }
+
+// findEnd finds the last key of a part of so many rows, whatever is asked of
+// them: every part takes about as long.
+func (w *worker) findEnd(t *snapshotTable, q *chunkRequest) error {
+	r, err := w.c.query(t.ends + t.condition(q.after, nil, "") + t.order + fmt.Sprintf(" LIMIT 1 OFFSET %d", q.rows-1))
+	if err != nil {
+		return err
+	}
+	if q.last = len(r) == 0; !q.last {
+		for _, v := range r[0] {
+			q.until = append(q.until, strings.Clone(v))
+		}
 	}
 	return nil
 }
@@ -200,28 +307,17 @@ const largeChunk = 8
 
 var errLarge = errors.New("its rows are larger than those before")
 
-// adapt sizes the next chunk: half a second at most, and no more bytes than a
-// piece of a transaction.
-func (w *snapshotter) adapt(n, size int, took time.Duration) {
-	switch {
-	case size > w.s.cfg.Piece || took > 500*time.Millisecond:
-		w.rows = max(1, w.rows/2)
-	case n == w.rows && size < w.s.cfg.Piece/4 && took < 100*time.Millisecond && w.rows < 10*w.s.cfg.Snapshot.ChunkRows:
-		w.rows *= 2
-	}
-}
-
 // fill reads and encodes the rows of one SELECT.
-func (t *snapshotTable) fill(c *conn, after []string, limit, most int, m mark, out *chunk) (n, size int, err error) {
-	sql := t.head + t.condition(after) + t.order + fmt.Sprintf(" LIMIT %d", limit)
-	if m == markShare {
+func (t *snapshotTable) fill(c *conn, q *chunkRequest, limit, most int, out *chunk) error {
+	sql := t.head + t.condition(q.after, q.until, q.where) + t.order + fmt.Sprintf(" LIMIT %d", limit)
+	if t.mark == markShare {
 		sql += " FOR SHARE"
 	}
 	var arena []byte
 	shape := t.enc.Table()
 	last := make([][]byte, len(t.keys))
-	err = c.each(sql, func(packet []byte) error {
-		n++
+	err := c.each(sql, func(packet []byte) (err error) {
+		out.n++
 		rest := packet
 		for i := range last {
 			v := cursor{b: rest}
@@ -241,16 +337,16 @@ func (t *snapshotTable) fill(c *conn, after []string, limit, most int, m mark, o
 			return err
 		}
 		out.changes = append(out.changes, cdc.Change{Table: shape, Op: cdc.Read, Key: view(arena[end:]), After: row, ReadTime: time.Now()})
-		if size += len(packet) + int(unsafe.Sizeof(cdc.Change{})); size > most && n > 1 {
+		if out.size += len(packet) + int(unsafe.Sizeof(cdc.Change{})); out.size > most && out.n > 1 {
 			return errLarge
 		}
 		return nil
 	})
-	if err != nil || n == 0 {
-		return n, size, err
+	if err != nil || out.n == 0 {
+		return err
 	}
 	for _, b := range last {
 		out.after = append(out.after, string(b))
 	}
-	return n, size, nil
+	return nil
 }

@@ -22,6 +22,7 @@ const (
 	DefaultCatchup   = time.Minute
 	DefaultPiece     = 4 << 20
 	DefaultChunkRows = 2000
+	MostWorkers      = 32
 )
 
 // Config says which server to read, as whom, and what of it.
@@ -73,7 +74,9 @@ type Snapshot struct {
 	// ChunkRows is the number of rows of one SELECT at the start of a table;
 	// it adapts so that a chunk stays below Config.Piece bytes.
 	ChunkRows int
-	// Pause is the wait between two chunks, to spare the server.
+	// Workers is how many chunks are read at once, of one table or of several.
+	Workers int
+	// Pause is the wait of each worker between two chunks, to spare the server.
 	Pause time.Duration
 }
 
@@ -92,6 +95,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Snapshot.ChunkRows == 0 {
 		c.Snapshot.ChunkRows = DefaultChunkRows
+	}
+	if c.Snapshot.Workers == 0 {
+		c.Snapshot.Workers = 1
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -142,6 +148,9 @@ func (c *Config) validate() error {
 	}
 	if c.Snapshot.ChunkRows < 1 {
 		bad("chunk of %d rows is empty", c.Snapshot.ChunkRows)
+	}
+	if c.Snapshot.Workers < 1 || c.Snapshot.Workers > MostWorkers {
+		bad("%d snapshot workers are not between 1 and %d: each is a connection that reads at full speed", c.Snapshot.Workers, MostWorkers)
 	}
 	if c.Snapshot.Pause < 0 {
 		bad("pause %s is negative", c.Snapshot.Pause)

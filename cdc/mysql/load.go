@@ -11,53 +11,63 @@ import (
 	"chartwire/cdc/mysql/image"
 )
 
-// load is how far the first read of a table has come, and what is needed to
-// carry it on.
+// load is how far the reading of a table has come, and what is needed to carry
+// it on.
 type load struct {
 	id    cdc.TableID
 	state cdc.Load
 	// shape is the newest version of the table that the stream showed.
 	shape *cdc.Table
-	// window is open from the request of a chunk until its rows are given.
-	window *window
-	retry  time.Time // not before
+	// parts are being read, or are still to be given, in the order of their keys.
+	parts []*part
+	rows  int       // of the next part
+	retry time.Time // not before
 	// version grows with every change of the table's definition.
 	version int
 }
 
-// window collects the keys that the stream changes while a chunk is read. A
-// chunk whose window was replaced is discarded.
-type window struct {
-	keys  map[string]struct{}
-	chunk *chunk // once read
-	over  bool   // there were too many keys: the chunk is worth nothing
+// touch notes a key that the stream changes.
+func (l *load) touch(key string) {
+	for _, p := range l.parts {
+		if p.window != nil {
+			p.window.touch(key)
+		}
+	}
 }
 
-// maxKeys bounds a window. A stream that is so far behind, or a statement that
-// changes so many rows, makes the chunk wait for a better moment.
-const maxKeys = 1_000_000
-
-func (w *window) touch(key string) {
-	if _, ok := w.keys[key]; ok || w.over {
-		return
+// task says which read of the table is at hand: firstRead, or an index in its
+// Again.
+func (l *load) task() (again int, open bool) {
+	if l.state.Phase != cdc.LoadDone {
+		return firstRead, true
 	}
-	if len(w.keys) >= maxKeys {
-		w.keys, w.over = nil, true
-		return
+	for i := range l.state.Again {
+		if l.state.Again[i].Open() {
+			return i, true
+		}
 	}
-	w.keys[strings.Clone(key)] = struct{}{}
+	return firstRead, false
 }
+
+const firstRead = -1
 
 // planLoads decides from the resume point which tables are to be read.
 func (st *stream) planLoads(r cdc.Resume) {
 	lost := r.Checkpoint.Position.IsZero() && len(r.Loads) > 0
 	opening := &cdc.Txn{Loads: map[cdc.TableID]cdc.Load{}}
-	for id := range st.s.selected {
-		l := &load{id: id}
+	for id, old := range r.Loads {
+		if len(old.Wanted) > 0 {
+			st.selected[id] = widened(st.selected[id], id, old.Wanted)
+		}
+	}
+	for _, id := range st.ids(r) {
+		l := &load{id: id, rows: st.s.cfg.Snapshot.ChunkRows}
 		old, known := r.Loads[id]
 		switch {
 		case lost && known:
-			l.state = cdc.Load{Phase: cdc.LoadWaiting, Types: old.Types, Since: old.Since}
+			l.state = old
+			st.restart(l)
+			l.state.Paused = false
 			opening.Epochs = append(opening.Epochs, cdc.Epoch{Table: id, Kind: cdc.EpochReload})
 		case known && old.Phase != "":
 			l.state = old
@@ -68,48 +78,81 @@ func (st *stream) planLoads(r cdc.Resume) {
 			opening.Loads[id] = l.state
 		}
 		st.loads[id] = l
+		st.order = append(st.order, l)
 	}
+	st.replan = true
 	if len(opening.Loads) > 0 || r.Checkpoint.Position.IsZero() {
 		st.opening = opening
 	}
+}
+
+// ids are the tables to capture: the configuration's in its order, then those
+// that orders added.
+func (st *stream) ids(r cdc.Resume) (ids []cdc.TableID) {
+	for i := range st.s.cfg.Selections {
+		ids = append(ids, st.s.cfg.Selections[i].Table)
+	}
+	n := len(ids)
+	for id := range r.Loads {
+		if st.selected[id] != nil && !slices.Contains(ids[:n], id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids[n:], func(a, b cdc.TableID) int { return strings.Compare(a.String(), b.String()) })
+	return ids
 }
 
 // checkColumns reads tables again of which more columns are selected now than
 // were read. It asks the server, because a selected column that the table does
 // not have is none that was left out.
 func (st *stream) checkColumns() error {
-	for id, l := range st.loads {
-		if l.state.Phase == cdc.LoadWaiting || l.state.Columns == nil {
-			continue
-		}
-		info, err := describeTable(st.side, st.s.cfg.Name, st.v.maria, id)
-		if err == errNoTable {
-			continue
-		}
+	for _, l := range st.order {
+		more, err := st.lacks(l)
 		if err != nil {
 			return err
 		}
-		selected := st.s.selected[id].Columns
-		for i := range info.meta.Columns {
-			name := info.meta.Columns[i].Name
-			if (selected == nil || slices.Contains(selected, name)) && !slices.Contains(l.state.Columns, name) {
-				st.restart(l)
-				if st.opening == nil {
-					st.opening = &cdc.Txn{Loads: map[cdc.TableID]cdc.Load{}}
-				}
-				st.opening.Loads[id] = l.state
-				break
+		if more {
+			st.restart(l)
+			if st.opening == nil {
+				st.opening = &cdc.Txn{Loads: map[cdc.TableID]cdc.Load{}}
 			}
+			st.opening.Loads[l.id] = l.state
 		}
 	}
 	return nil
 }
 
+// lacks says whether a column is selected, and in the table, that was not read.
+func (st *stream) lacks(l *load) (bool, error) {
+	if l.state.Phase == cdc.LoadWaiting || l.state.Columns == nil {
+		return false, nil
+	}
+	info, err := describeTable(st.side, st.s.cfg.Name, st.v.maria, l.id)
+	if err == errNoTable {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	selected := st.selected[l.id].Columns
+	for i := range info.meta.Columns {
+		name := info.meta.Columns[i].Name
+		if (selected == nil || slices.Contains(selected, name)) && !slices.Contains(l.state.Columns, name) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // restart begins a table's read anew.
 func (st *stream) restart(l *load) {
-	l.state = cdc.Load{Phase: cdc.LoadWaiting, Types: l.state.Types, Since: l.state.Since}
-	l.window, l.retry = nil, time.Time{}
+	s := &l.state
+	s.Phase, s.After, s.Rows, s.Total, s.Columns = cdc.LoadWaiting, nil, 0, 0, nil
+	s.Started, s.Ended = time.Time{}, time.Time{}
+	s.Again = slices.DeleteFunc(slices.Clone(s.Again), func(r cdc.Reread) bool { return r.Open() }) // it is part of this
+	l.parts, l.retry = nil, time.Time{}
 	l.version++
+	st.replan = true
 }
 
 // reload begins it anew and says so in the transaction at hand.
@@ -140,7 +183,7 @@ func (st *stream) newShape(l *load, shape *cdc.Table) {
 		return
 	}
 	l.version++
-	l.window = nil
+	l.parts = nil
 	for _, c := range shape.Columns {
 		i := old.Column(c.Name)
 		if i < 0 || !sameType(old.Columns[i].Type, c.Type) {

@@ -41,7 +41,7 @@ func markFor(v *server, engine string, ids bool) mark {
 }
 
 // ready returns when a read that starts now contains everything up to p0.
-func (w *snapshotter) ready(ctx context.Context, m mark, q *chunkRequest) error {
+func (w *worker) ready(ctx context.Context, m mark, q *chunkRequest) error {
 	wait := time.Millisecond
 	for {
 		ok, err := w.tryReady(m, q)
@@ -57,7 +57,7 @@ func (w *snapshotter) ready(ctx context.Context, m mark, q *chunkRequest) error 
 	}
 }
 
-func (w *snapshotter) tryReady(m mark, q *chunkRequest) (bool, error) {
+func (w *worker) tryReady(m mark, q *chunkRequest) (bool, error) {
 	switch m {
 	case markWait:
 		done, err := w.c.value("SELECT WAIT_FOR_EXECUTED_GTID_SET(" + text(q.p0ids) + ", 5)")

@@ -75,7 +75,7 @@ func (k *check) columns(sel *cdc.Selection, info *tableInfo) {
 		k.problem("column-missing", fmt.Sprintf("%s has no column %s, which a field map reads", id, missing), "correct the field map, or ALTER TABLE "+name+" ADD "+ident(missing)+" …;")
 	}
 	t := &snapshotTable{info: info, enc: enc}
-	if err := t.statement(); errors.As(err, &halt) {
+	if err := t.statement(nil); errors.As(err, &halt) {
 		k.problem(halt.Code, halt.Text, "")
 	}
 }

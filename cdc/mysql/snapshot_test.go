@@ -30,13 +30,14 @@ type writers struct {
 	t    *testing.T
 	r    *rig
 	rest time.Duration // between two steps
+	move bool          // change keys too
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-func (r *rig) write(t *testing.T, engine string, rest time.Duration) *writers {
+func (r *rig) write(t *testing.T, engine string, rest time.Duration, move bool) *writers {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &writers{t: t, r: r, rest: rest, stop: cancel}
+	w := &writers{t: t, r: r, rest: rest, move: move, stop: cancel}
 	for range 3 {
 		conn, err := r.sql.Conn(context.Background())
 		if err != nil {
@@ -67,11 +68,14 @@ func (w *writers) end() {
 func (w *writers) step(c *sql.Conn, engine string) error {
 	a, b, n := rand.IntN(accounts), rand.IntN(accounts), rand.IntN(9)
 	var q string
-	if rand.IntN(5) == 0 && engine == "InnoDB" {
+	switch {
+	case w.move && rand.IntN(3) == 0: // to the other end of the table, or back
+		q = fmt.Sprintf("update a set ver=ver+1, id=%d-id where id in (%d,%d) limit 1", 2*accounts, a, 2*accounts-a)
+	case rand.IntN(5) == 0 && engine == "InnoDB":
 		q = fmt.Sprintf("start transaction; select ver, amount into @v, @m from a where id=%d for update; delete from a where id=%d; "+
-			"insert into a values (%d, @v+1, @m); commit", a, a, a)
-	} else {
-		q = fmt.Sprintf("start transaction; update a set amount=amount-%d, ver=ver+1 where id=%d; update b set amount=amount+%d, ver=ver+1 where id=%d; commit", n, a, n, b)
+			"insert into a select %d, @v+1, @m where @v is not null; set @v=null; commit", a, a, a)
+	default:
+		q = fmt.Sprintf("start transaction; update a set amount=amount-%d, ver=ver+1 where id in (%d,%d); update b set amount=amount+%d, ver=ver+1 where id=%d; commit", n, a, 2*accounts-a, n, b)
 	}
 	_, err := c.ExecContext(context.Background(), q)
 	if err != nil {
@@ -184,7 +188,12 @@ func (k *keeper) run(t *testing.T, r *rig, engine string, behind bool, mark func
 		}
 		cancel()
 		if !stop(k) {
-			k.lacks += 2*accounts - len(k.rows)
+			k.lacks += 2 * accounts
+			for _, v := range k.rows {
+				if !v.gone {
+					k.lacks--
+				}
+			}
 		}
 	}
 }
@@ -207,12 +216,17 @@ func TestSnapshotBesideWriters(t *testing.T) {
 	faults.Shows(t, "snapshot-myisam", "reads begin behind the place of the stream: no row older than what the stream said")
 	each(t, func(t *testing.T, k kind) {
 		for _, engine := range []string{"InnoDB", "MyISAM"} {
-			for name, rest := range map[string]time.Duration{"ahead": 0, "behind": 3 * time.Millisecond} {
-				t.Run(engine+"/"+name, func(t *testing.T) {
+			for _, v := range []struct {
+				name    string
+				rest    time.Duration
+				workers int
+			}{{"ahead", 0, 1}, {"behind", 3 * time.Millisecond, 1}, {"parallel", 0, 4}, {"parallel-behind", 3 * time.Millisecond, 3}} {
+				t.Run(engine+"/"+v.name, func(t *testing.T) {
 					r := snapshotRig(t, k, engine)
-					w := r.write(t, engine, rest)
+					r.cfg.Snapshot.Workers = v.workers
+					w := r.write(t, engine, v.rest, v.workers > 1)
 					var kept keeper
-					kept.run(t, r, engine, rest > 0, nil, 700*time.Millisecond, func(*keeper) bool { return false })
+					kept.run(t, r, engine, v.rest > 0, nil, 700*time.Millisecond, func(*keeper) bool { return false })
 					w.end()
 					t.Logf("%d rows read by snapshots, %d cuts looked at", kept.reads, kept.sums)
 					if kept.stale > 0 || kept.wrong > 0 || kept.lacks > 0 {
@@ -237,7 +251,7 @@ func TestWrongMarksKeepStaleRows(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = r.db.Exec("set global sync_binlog=0") }()
-			w := r.write(t, "InnoDB", 0)
+			w := r.write(t, "InnoDB", 0, false)
 			var kept keeper
 			wrong := func(mark) mark { return markAfter }
 			kept.run(t, r, "InnoDB", false, wrong, 20*time.Second, func(k *keeper) bool { return k.stale > 0 || k.wrong > 0 })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -29,8 +30,15 @@ type stream struct {
 	snap *snapshotter
 
 	done     cdc.Checkpoint // behind what was yielded
+	selected map[cdc.TableID]*cdc.Selection
 	loads    map[cdc.TableID]*load
-	opening  *cdc.Txn // what to say before the first event: new loads, epochs
+	order    []*load // all of them, in the order in which they are read
+	reading  []*load // those with something to read, if replan does not say otherwise
+	replan   bool
+	asked    int64 // the newest order that was carried out
+	orders   <-chan cdc.Order
+	told     []cdc.Order // that came and are not carried out yet
+	opening  *cdc.Txn    // what to say before the first event: new loads, epochs
 	out      builder
 	heard    time.Time // of the server, last
 	late     time.Time // since when it lacks what was read
@@ -51,7 +59,8 @@ type stream struct {
 // again, and says so with an epoch per table.
 func (s *Source) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, error] {
 	return func(yield func(*cdc.Txn, error) bool) {
-		st := &stream{s: s, log: s.cfg.Log, yield: yield, done: r.Checkpoint, loads: map[cdc.TableID]*load{}, heard: time.Now()}
+		st := &stream{s: s, log: s.cfg.Log, yield: yield, done: r.Checkpoint, loads: map[cdc.TableID]*load{}, selected: maps.Clone(s.selected),
+			asked: r.Asked, orders: r.Orders, heard: time.Now()}
 		st.planLoads(r)
 		switch err := st.run(ctx); {
 		case err == nil, errors.Is(err, errStop), ctx.Err() != nil:
@@ -131,7 +140,10 @@ func (st *stream) session(ctx context.Context) error {
 	st.f.decided = func(p *prepared, events []event) error { return st.decided(ctx, p, events) }
 	st.out.restart(st.done)
 	st.snap = newSnapshotter(st.s, st.v)
-	running.Go(func() { st.snap.run(ctx) })
+	for _, l := range st.order {
+		l.parts = nil // marks are of one connection's server
+	}
+	st.snap.run(ctx, &running)
 	if err := st.open(); err != nil {
 		return err
 	}
@@ -146,9 +158,18 @@ func (st *stream) session(ctx context.Context) error {
 // read is the loop of a session.
 func (st *stream) read(ctx context.Context, r *reader) error {
 	for {
+		orders := st.orders
+		if st.inside() {
+			orders = nil
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case o := <-orders:
+			st.told = append(st.told, o)
+			if err := st.between(); err != nil {
+				return err
+			}
 		case b := <-r.out:
 			st.readTime = b.at
 			if err := st.slab(b); err != nil {
@@ -159,8 +180,13 @@ func (st *stream) read(ctx context.Context, r *reader) error {
 			}
 			r.release(b)
 		case c := <-st.snap.results:
-			if err := st.chunkRead(c); err != nil {
+			if err := st.partRead(c); err != nil {
 				return err
+			}
+			if !st.inside() {
+				if err := st.between(); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -174,6 +200,9 @@ func (st *stream) slab(b *slab) error {
 	return b.each(st.f.follow)
 }
 
+// inside says that the consumer, or the log, stands inside a transaction.
+func (st *stream) inside() bool { return st.f.g.open || st.out.skip > 0 }
+
 // hook connects the follower to the stream.
 func (st *stream) hook() {
 	st.f.begun = st.begun
@@ -182,7 +211,7 @@ func (st *stream) hook() {
 	st.f.ended = st.ended
 	st.f.settled = func() error { st.unsaid = true; return nil }
 	st.f.still = func() error {
-		if st.f.g.open || st.out.skip > 0 { // inside a transaction, for the consumer
+		if st.inside() {
 			return nil
 		}
 		if err := st.heartbeat(); err != nil {

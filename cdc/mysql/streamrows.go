@@ -138,10 +138,10 @@ func (st *stream) query(q *query, text, database string) error {
 // in one of their databases, or names one of them.
 func (st *stream) concerned(text, database string) bool {
 	if id, ok := emptied(text, database); ok {
-		return st.s.selected[id] != nil
+		return st.selected[id] != nil
 	}
 	names := map[string]bool{}
-	for id := range st.s.selected {
+	for id := range st.selected {
 		if strings.EqualFold(id.Database, database) {
 			return true
 		}
@@ -158,7 +158,7 @@ func (st *stream) effect(e effect) {
 			continue
 		}
 		st.f.tables.forget(id)
-		l.window = nil // whatever was read meanwhile may be of before
+		l.parts = nil // whatever was read meanwhile may be of before
 		l.version++
 		l.state.Types = nil
 		switch e.kind {

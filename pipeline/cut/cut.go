@@ -31,6 +31,11 @@ type Cut struct {
 	Transaction *Transaction `json:"transaction,omitempty"`
 	// Epochs are those caused since the cut before; all when Full.
 	Epochs []cdc.Epoch `json:"epochs,omitempty"`
+	// Asked is how far people's orders are carried out: [cdc.Txn.Asked]. 0 says
+	// that this cut carried out none.
+	Asked int64 `json:"asked,omitempty"`
+	// Refused says why nothing came of the newest of them.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Transaction is a source transaction that comes in pieces, and may be written

@@ -21,6 +21,9 @@ func (c *Cut) Fold(d *Cut) {
 	if d.Commit.After(c.Commit) {
 		c.Commit = d.Commit
 	}
+	if d.Asked != 0 {
+		c.Asked, c.Refused = d.Asked, d.Refused
+	}
 	c.Marks = c.Marks.with(d.Marks)
 	c.Partitions = merged(c.Partitions, d.Partitions)
 	c.Loads = merged(c.Loads, d.Loads)

@@ -20,7 +20,7 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	cfg := mysql.Config{
 		Name: name, Addr: servers[0], Others: servers[1:], User: src.User, Password: src.Password.Reveal(),
 		ServerID: uint32(src.ServerID),
-		Snapshot: mysql.Snapshot{ChunkRows: src.Snapshot.ChunkRows, Pause: src.Snapshot.Pause},
+		Snapshot: mysql.Snapshot{ChunkRows: src.Snapshot.ChunkRows, Workers: src.Snapshot.Workers, Pause: src.Snapshot.Pause},
 		Log:      s.log,
 	}
 	if t := src.TLS; t != nil {

@@ -121,6 +121,9 @@ func (c *Config) checkSource(d *decoder, name string) {
 	if s.Zone.Location == nil && !d.said(at+".zone") {
 		d.bad(at+".zone", "is missing: DATETIME columns have no zone, so say in which one this database's clocks are, such as America/New_York")
 	}
+	if d.said(at+".snapshot.workers") && (s.Snapshot.Workers < 1 || s.Snapshot.Workers > 32) && !d.failed(at+".snapshot.workers") {
+		d.bad(at+".snapshot.workers", "must be 1 to 32: each is a connection that reads at full speed")
+	}
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
 	}

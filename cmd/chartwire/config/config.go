@@ -121,6 +121,8 @@ func (s *Source) Servers() []string {
 type Snapshot struct {
 	ChunkRows int           `yaml:"chunk_rows"`
 	Pause     time.Duration `yaml:"pause"`
+	// Workers is how many chunks are read at once.
+	Workers int `yaml:"workers"`
 }
 
 // Sinks are the destinations.

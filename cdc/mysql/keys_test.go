@@ -1,0 +1,97 @@
+package mysql
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"chartwire/cdc"
+)
+
+// keyTables are tables with keys that do not grow, composite ones, and texts
+// whose order is their collation's: each as DDL, and as the values of n rows.
+func keyTables(n int) map[string][2]string {
+	r := rand.New(rand.NewPCG(7, 7))
+	random := rand.New(rand.NewPCG(8, 8)).Perm(100 * n)
+	letters := []rune("aAbzZäÄöÖßéÉñÑoO ")
+	row := func(f func(i int) string) string {
+		seen := map[string]bool{}
+		var rows []string
+		for i := range n {
+			if v := f(i); !seen[v] {
+				seen[v] = true
+				rows = append(rows, v)
+			}
+		}
+		return strings.Join(rows, ",")
+	}
+	word := func(letters []rune) func(int) string {
+		return func(int) string {
+			w := make([]rune, 1+r.IntN(4))
+			for i := range w {
+				w[i] = letters[r.IntN(len(letters))]
+			}
+			return fmt.Sprintf("('%s')", string(w))
+		}
+	}
+	out := map[string][2]string{
+		"random":    {"id bigint unsigned primary key", row(func(i int) string { return fmt.Sprintf("(%d)", uint64(random[i])<<40) })},
+		"composite": {"a int, b varchar(9), c date, primary key (b, c, a)", row(func(i int) string { return fmt.Sprintf("(%d,'%c','2026-01-%02d')", i, 'a'+i%3, 1+i%9) })},
+		"decimal":   {"d decimal(9,3) primary key", row(func(i int) string { return fmt.Sprintf("(%d.%03d)", r.IntN(50)-25, i) })},
+		"binary":    {"id binary(4) primary key", row(func(i int) string { return fmt.Sprintf("(x'%08x')", uint32(random[i])*2654435761) })},
+		"backwards": {"id int primary key", row(func(i int) string { return fmt.Sprintf("(%d)", -random[i]) })},
+	}
+	for name, charset := range map[string]string{"swedish": "latin1 collate latin1_swedish_ci", "german": "latin1 collate latin1_german2_ci", "general": "utf8mb4 collate utf8mb4_general_ci",
+		"unicode": "utf8mb4 collate utf8mb4_unicode_ci", "bin": "utf8mb4 collate utf8mb4_bin", "ucs": "ucs2 collate ucs2_general_ci", "cyrillic": "cp1251 collate cp1251_general_ci", "sjis": "sjis collate sjis_japanese_ci"} {
+		l := letters
+		switch name {
+		case "cyrillic":
+			l = []rune("абвАБВяЯёЁz")
+		case "sjis":
+			l = []rune("あいうア漢字zZ")
+		}
+		out[name] = [2]string{"name varchar(9) character set " + charset + " primary key", row(word(l))}
+	}
+	return out
+}
+
+// Every row is read exactly once, whatever the order of its key is, by one worker
+// and by several.
+func TestSnapshotKeys(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, "")
+		want := map[string]int{}
+		tables := keyTables(300)
+		for i, name := range slices.Sorted(maps.Keys(tables)) {
+			table, engine := tables[name], []string{"InnoDB", "MyISAM"}[i%2]
+			name = "k_" + name
+			r.exec("create table " + name + " (" + table[0] + ") engine=" + engine + "; insert ignore into " + name + " values " + table[1])
+			r.cfg.Selections = append(r.cfg.Selections, cdc.Selection{Table: r.id(name)})
+			var n int
+			if err := r.sql.QueryRow("select count(*) from " + name).Scan(&n); err != nil || n < 40 {
+				t.Fatalf("%s: %d rows, %v", name, n, err)
+			}
+			want[name] = n
+		}
+		for _, workers := range []int{1, 3} {
+			r.cfg.Snapshot = Snapshot{ChunkRows: 7, Workers: workers}
+			p := r.tap(cdc.Resume{})
+			got := map[string][]string{}
+			for _, line := range p.loaded() {
+				_, line, _ = strings.Cut(line, " ")
+				name, key, _ := strings.Cut(line, " ")
+				got[name] = append(got[name], key)
+			}
+			p.stop()
+			for name, n := range want {
+				slices.Sort(got[name])
+				if distinct := len(slices.Compact(slices.Clone(got[name]))); distinct != n || len(got[name]) != n {
+					t.Errorf("%d workers, %s: %d rows came, %d of them different, and the table has %d", workers, name, len(got[name]), distinct, n)
+				}
+			}
+		}
+	})
+}

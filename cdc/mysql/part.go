@@ -1,0 +1,290 @@
+package mysql
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"chartwire/cdc"
+)
+
+// part is a run of a table's keys that is read at once, beside the stream, and
+// given as one chunk. Parts are given in the order of their keys, so that one
+// key says how far a read has come, however many workers read.
+type part struct {
+	task  int64    // the order that asked for the read; 0: the first one
+	after []string // the key before it; nil is the table's start
+	// until is its last key: nil for the part behind which nothing follows, and
+	// until that is known.
+	until  []string
+	last   bool
+	window *window // from the request on
+	chunk  *chunk  // once it is read
+}
+
+// known says whether the place is known where the next part begins.
+func (p *part) known() bool { return p.last || p.until != nil }
+
+// window collects the keys that the stream changes while a part is read.
+type window struct {
+	keys map[string]struct{}
+	most int
+	over bool // there were too many keys: what was read is worth nothing
+}
+
+// maxKeys bounds the windows of all workers. A stream that is so far behind, or
+// a statement that changes so many rows, makes parts wait for a better moment.
+const maxKeys = 1_000_000
+
+func (w *window) touch(key string) {
+	if _, ok := w.keys[key]; ok || w.over {
+		return
+	}
+	if len(w.keys) >= w.most {
+		w.keys, w.over = nil, true
+		return
+	}
+	w.keys[strings.Clone(key)] = struct{}{}
+}
+
+// between is what happens between two transactions: orders are carried out, what
+// is ripe is given, and further parts are asked for.
+func (st *stream) between() error {
+	if err := st.open(); err != nil || st.out.skip > 0 || !st.f.exact {
+		return err
+	}
+	if len(st.told) > 0 {
+		if err := st.obey(); err != nil {
+			return err
+		}
+	}
+	if st.replan {
+		st.plan()
+	}
+	if len(st.reading) == 0 {
+		return nil
+	}
+	for _, l := range st.reading {
+		if err := st.ripe(l); err != nil {
+			return err
+		}
+	}
+	if st.replan {
+		st.plan()
+	}
+	st.request()
+	return nil
+}
+
+// plan notes which tables have anything to read.
+func (st *stream) plan() {
+	st.replan, st.reading = false, nil
+	for _, l := range st.order {
+		if _, open := l.task(); open {
+			st.reading = append(st.reading, l)
+		}
+	}
+}
+
+// ripe gives what the stream has passed of a table, in the order of the keys.
+func (st *stream) ripe(l *load) error {
+	for len(l.parts) > 0 {
+		p := l.parts[0]
+		if p.chunk == nil || st.f.pos.at.compare(p.chunk.high) < 0 {
+			return nil
+		}
+		if p.window.over {
+			st.log.Warn("a chunk waited too long for the stream and is read again", "source", st.s.cfg.Name, "table", l.id.String())
+			p.window, p.chunk, l.retry = nil, nil, time.Now().Add(retryFailed)
+			return nil
+		}
+		if err := st.giveChunk(l, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request keeps the workers busy.
+func (st *stream) request() {
+	for st.snap.free > 0 {
+		l, p := st.nextPart()
+		if p == nil {
+			return
+		}
+		p.window = &window{keys: map[string]struct{}{}, most: maxKeys / (partsEach * st.snap.workers)}
+		st.snap.free--
+		q := chunkRequest{id: l.id, part: p, window: p.window, columns: st.selected[l.id].Columns, after: p.after, until: p.until, last: p.last,
+			rows: l.rows, version: l.version, p0: st.f.pos.at}
+		if again, _ := l.task(); again >= 0 {
+			q.where = l.state.Again[again].Where
+		}
+		// One worker alone finds the end of a part while it reads it, unless it
+		// may look through many rows for one.
+		q.plan = !p.known() && (st.snap.workers > 1 || q.where != "")
+		if !st.v.maria && st.v.gtid && st.f.pos.byID {
+			q.p0ids = st.f.pos.text
+		}
+		st.snap.requests <- q
+	}
+}
+
+// partsEach bounds what is read and not given yet, for each worker: one part is
+// read while another waits for the stream.
+const partsEach = 2
+
+// nextPart finds what to read next: of the first table that has anything.
+func (st *stream) nextPart() (*load, *part) {
+	waiting := 0
+	for _, l := range st.reading {
+		waiting += len(l.parts)
+	}
+	for _, l := range st.reading {
+		if l.state.Paused || !l.retry.IsZero() && time.Now().Before(l.retry) {
+			continue
+		}
+		for _, p := range l.parts {
+			if p.window == nil {
+				return l, p
+			}
+		}
+		if waiting >= partsEach*st.snap.workers {
+			continue
+		}
+		again, open := l.task()
+		if !open {
+			continue
+		}
+		p := &part{after: l.state.After}
+		if again >= 0 {
+			p.task, p.after = l.state.Again[again].Order, l.state.Again[again].After
+		}
+		if n := len(l.parts); n > 0 {
+			before := l.parts[n-1]
+			if before.last || before.until == nil {
+				continue
+			}
+			p.after = before.until
+		}
+		l.parts = append(l.parts, p)
+		return l, p
+	}
+	return nil, nil
+}
+
+// partRead takes what a worker says. What is of a part that was given up may be
+// of before a change of the table, and is dropped.
+func (st *stream) partRead(c *chunk) error {
+	if !c.planned {
+		st.snap.free++
+	}
+	l, p := st.loads[c.id], c.part
+	i := slices.Index(l.parts, p)
+	if i < 0 || p.window != c.window {
+		return nil
+	}
+	switch {
+	case c.err != nil:
+		p.window = nil
+		return st.unread(l, p, c)
+	case c.planned:
+		p.until, p.last = c.until, c.end
+		return nil
+	case c.end: // everything up to the part's end, if it has one
+		p.last = p.until == nil
+	default: // there is more of it
+		if p.known() {
+			l.parts = slices.Insert(l.parts, i+1, &part{task: p.task, after: c.after, until: p.until, last: p.last})
+		}
+		p.until, p.last = c.after, false
+	}
+	p.chunk = c
+	st.adapt(l, c)
+	return nil
+}
+
+// adapt sizes the next part: half a second at most, and no more bytes than a
+// piece of a transaction.
+func (st *stream) adapt(l *load, c *chunk) {
+	switch piece, most := st.s.cfg.Piece, 10*st.s.cfg.Snapshot.ChunkRows; {
+	case c.size > piece || c.took > 500*time.Millisecond:
+		l.rows = max(1, c.asked/2)
+	case c.n >= c.asked && c.size < piece/4 && c.took < 100*time.Millisecond && l.rows < most:
+		l.rows = min(2*c.asked, most)
+	}
+}
+
+// The waits before a part that could not be read is asked for again.
+const (
+	retryMissing = 5 * time.Second
+	retryFailed  = time.Second
+)
+
+// unread says why a part could not be read, and when it is tried again.
+func (st *stream) unread(l *load, p *part, c *chunk) error {
+	again, _ := l.task()
+	switch {
+	case c.err == errLarge:
+		l.rows = max(1, min(l.rows, c.n/largeChunk))
+	case c.err == errNoTable:
+		if l.retry.IsZero() {
+			st.log.Warn("a selected table is not there, or the user may not see it; waiting for it", "source", st.s.cfg.Name, "table", l.id.String())
+		}
+		l.retry = time.Now().Add(retryMissing)
+	case again >= 0 && l.state.Again[again].Where != "" && wrongCondition(c.err):
+		return st.refuse(l, again, c.err)
+	case cdc.HaltCode(c.err) != "":
+		return c.err
+	default:
+		st.log.Warn("a chunk could not be read; again in a moment", "source", st.s.cfg.Name, "table", l.id.String(), "err", c.err.Error())
+		l.retry = time.Now().Add(retryFailed)
+	}
+	return nil
+}
+
+// giveChunk gives the rows that nothing changed since the window opened.
+func (st *stream) giveChunk(l *load, p *part) error {
+	c := p.chunk
+	kept := c.changes[:0]
+	for _, r := range c.changes {
+		if _, changed := p.window.keys[r.Key]; !changed {
+			kept = append(kept, r)
+		}
+	}
+	if st.v.maria {
+		st.pin(l, c.info.meta)
+	}
+	st.advance(l, p, int64(len(kept)))
+	l.parts = l.parts[1:]
+	if p.last {
+		l.parts, st.replan = nil, true
+	}
+	st.s.metrics.loaded.Add(float64(len(kept)))
+	return st.give(&cdc.Txn{Begin: true, End: true, Changes: kept, CommitTime: c.at,
+		Checkpoint: cdc.Checkpoint{Position: st.f.pos.cdc()}, Loads: map[cdc.TableID]cdc.Load{l.id: l.state}})
+}
+
+// advance notes in the table's state how far the read has come.
+func (st *stream) advance(l *load, p *part, rows int64) {
+	s, now := &l.state, time.Now()
+	if again, _ := l.task(); again >= 0 {
+		s.Again = slices.Clone(s.Again) // what was given before stays as it is
+		r := &s.Again[again]
+		if r.Phase == cdc.LoadWaiting {
+			r.Phase, r.Total, r.Started = cdc.LoadReading, p.chunk.total, now
+		}
+		r.Rows, r.After = r.Rows+rows, p.until
+		if p.last {
+			r.Phase, r.After, r.Ended = cdc.LoadDone, nil, now
+		}
+		return
+	}
+	if s.Phase == cdc.LoadWaiting {
+		s.Phase, s.Rows, s.Total, s.Started = cdc.LoadReading, 0, p.chunk.total, now
+		s.Columns = slices.Clone(p.chunk.info.columns)
+	}
+	s.Rows, s.After = s.Rows+rows, p.until
+	if p.last {
+		s.Phase, s.After, s.Ended = cdc.LoadDone, nil, now
+	}
+}
