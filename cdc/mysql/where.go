@@ -17,7 +17,7 @@ func CheckWhere(where string) error {
 		rest := where[i:]
 		switch c := where[i]; {
 		case c == '\'' || c == '"' || c == '`':
-			n := quoted(rest)
+			n := closing(rest)
 			if n < 0 {
 				return errors.New("the condition has a quote without an end")
 			}
@@ -40,9 +40,9 @@ func CheckWhere(where string) error {
 	return nil
 }
 
-// quoted is the length of the quoted text that s begins with, -1 if it has no
+// closing is the length of the quoted text that s begins with, -1 if it has no
 // end. A quote in it is doubled, or stands behind a backslash, but not in a name.
-func quoted(s string) int {
+func closing(s string) int {
 	q := s[0]
 	for i := 1; i < len(s); i++ {
 		switch {
