@@ -22,6 +22,7 @@ type rig struct {
 	db       *servers.DB
 	pool     *sql.DB
 	kafka    string
+	broker   *servers.Broker
 	registry string
 	conn     broker.Config
 	client   *kgo.Client
@@ -32,7 +33,8 @@ func newRig(b *testing.B, args ...string) *rig {
 	b.Helper()
 	args = append([]string{"--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M"}, args...)
 	r := &rig{db: servers.MariaDB(b, args...), registry: servers.Registry(b)}
-	r.kafka = servers.KafkaWith(b, servers.ClusterOptions{HeapMB: 1024}).Addr
+	cluster := servers.KafkaWith(b, servers.ClusterOptions{HeapMB: 1024})
+	r.kafka, r.broker = cluster.Addr, cluster.Brokers[0]
 	r.conn = broker.Config{Brokers: []string{r.kafka}}
 	table(b, r.db)
 	var err error

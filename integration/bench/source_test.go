@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,14 +27,15 @@ const (
 // server's processor time, memory, connections and what it sends, without
 // anything beside it, with a capture that follows, and with a capture that
 // follows and reads the table at a pace. The three take turns, and medians are
-// compared. Capture and broker run on the database's own processors here, which
-// they do nowhere else.
+// compared. Where there are two processors the database and who asks it have one
+// for themselves, since capture and broker are on other machines in life.
 func BenchmarkSource(b *testing.B) {
 	r := newRig(b)
 	if err := write(r.db, &r.next, rows(), 5000); err != nil {
 		b.Fatal(err)
 	}
 	bin := build(b)
+	apart := r.apart(b)
 	follow := newChartwire(b, bin, r, "follow", "")
 	follow.run(b)
 	r.drain(b, follow, 0, rows())
@@ -50,14 +55,14 @@ func BenchmarkSource(b *testing.B) {
 			slices.Reverse(order)
 		}
 		for _, m := range order {
-			f := r.feel(b, beside[m](round))
+			f := r.feel(b, beside[m](round), apart)
 			felt[m].add(f)
 			fmt.Printf("# beside %s: p50 %s, p95 %s, p99 %s, server %.1f %% of a CPU, %s, sends %.0f kB/s, writes %.0f kB/s of log\n",
 				modes[m], ms(f.p50), ms(f.p95), ms(f.p99), 100*f.cpu, megabytes(f.rss), f.sent/1e3, f.logged/1e3)
 		}
 	}
-	s := &sheet{title: fmt.Sprintf("What the source feels, medians of %d phases (%d point reads, %d range reads, %d updates a second)",
-		len(felt[0].p95), pointReads, rangeReads, updates)}
+	s := &sheet{title: fmt.Sprintf("What the source feels, medians of %d phases (%d point reads, %d range reads, %d updates a second), a processor of its own: %v",
+		len(felt[0].p95), pointReads, rangeReads, updates, apart)}
 	for m := 1; m < len(modes); m++ {
 		felt[m].put(s, modes[m], &felt[0])
 	}
@@ -68,8 +73,31 @@ func BenchmarkSource(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// pace is a first read that nobody should notice.
-const pace = ", snapshot: {chunk_rows: 500, pause: 100ms}"
+// pace is a first read that nobody should notice: of short statements, far apart.
+const pace = ", snapshot: {chunk_rows: 50, pause: 100ms}"
+
+// apart gives the database and this process the first processor, and the broker
+// the second. It reports whether that was possible.
+func (r *rig) apart(b *testing.B) bool {
+	b.Helper()
+	if runtime.NumCPU() < 2 || exec.Command("taskset", "--version").Run() != nil {
+		return false
+	}
+	pin(b, r.db.PID(), 0)
+	pin(b, os.Getpid(), 0)
+	pin(b, r.broker.PID(), 1)
+	all := fmt.Sprintf("0-%d", runtime.NumCPU()-1)
+	b.Cleanup(func() { _ = exec.Command("taskset", "-a", "-c", "-p", all, strconv.Itoa(os.Getpid())).Run() })
+	return true
+}
+
+// pin keeps a process, with all its threads, on one processor.
+func pin(b *testing.B, pid, processor int) {
+	b.Helper()
+	if out, err := exec.Command("taskset", "-a", "-c", "-p", strconv.Itoa(processor), strconv.Itoa(pid)).CombinedOutput(); err != nil {
+		b.Fatalf("keeping a process on a processor: %v: %s", err, out)
+	}
+}
 
 // feeling is what one phase was like.
 type feeling struct {
@@ -102,19 +130,22 @@ func (l *feelings) put(s *sheet, beside string, without *feelings) {
 	s.put("p95 of the queries beside "+beside, ms(with), ms(alone)+" without", times(with.Seconds(), alone.Seconds()), "≤ 1.05")
 	s.put("the server's CPU", fmt.Sprintf("%.1f %%", 100*median(l.cpu)), fmt.Sprintf("%.1f %%", 100*median(without.cpu)), times(median(l.cpu), median(without.cpu)), "")
 	s.put("the server's memory", megabytes(int64(median(l.rss))), megabytes(int64(median(without.rss))), times(median(l.rss), median(without.rss)), "")
-	s.put("bytes sent for it, of bytes of log written", fmt.Sprintf("%.0f kB/s", (median(l.sent)-median(without.sent))/1e3),
-		fmt.Sprintf("%.0f kB/s", median(l.logged)/1e3), times(median(l.sent)-median(without.sent), median(l.logged)), "")
+	sent, written := median(l.sent)-median(without.sent), median(l.logged)
+	s.put("bytes that it sends more, beside bytes of log that it writes", fmt.Sprintf("%.0f kB/s", sent/1e3), fmt.Sprintf("%.0f kB/s", written/1e3), times(sent, written), "")
 	s.put("connections, each a thread of the server", fmt.Sprint(l.connections), fmt.Sprint(without.connections), "", "")
 }
 
 // feel runs the mix beside an engine, or nothing.
-func (r *rig) feel(b *testing.B, e engine) (f feeling) {
+func (r *rig) feel(b *testing.B, e engine, apart bool) (f feeling) {
 	b.Helper()
 	if e != nil {
 		from := r.end(b, e.topic())
 		id, _ := r.one(b)
 		e.run(b)
 		defer e.rest(b)
+		if apart {
+			pin(b, e.pid(), 1)
+		}
 		for deadline := time.Now().Add(30 * time.Second); r.end(b, e.topic()) == from; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				b.Fatalf("row %d was never captured", id)
