@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a run waits for what must come.
-const patience = 90 * time.Second
+const patience = 30 * time.Second
 
 // run is one run: a database, its writers, its captures and what befell them.
 type run struct {
@@ -158,7 +158,7 @@ func (r *run) build() (err error) {
 		r.server.broken.Lock()
 		r.cleanup = append(r.cleanup, r.server.broken.Unlock)
 	}
-	r.name = fmt.Sprintf("s%d", r.seed)
+	r.name = fmt.Sprintf("s%d_%d", r.seed, r.world.started.Add(1))
 	r.rest = time.Duration(2+r.d.IntN(40)) * time.Millisecond
 	r.maxDDL = int32(r.d.IntN(8))
 	if err := r.exec("drop database if exists " + r.name + "; create database " + r.name + " character set utf8mb4"); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"chartwire/integration/servers"
@@ -28,6 +29,7 @@ type world struct {
 	registry string
 	toxi     *toxiproxy.ApiServer
 	counts   counts
+	started  atomic.Int64
 
 	mu      sync.Mutex
 	servers map[string]*server
