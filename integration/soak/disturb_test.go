@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,9 +88,25 @@ func (r *run) toxic(p *toxiproxy.Proxy, what string, most int, toxic string) err
 	return nil
 }
 
-// breakServer restarts the server, with or without a chance to say goodbye.
+// breakServer restarts the server, with or without a chance to say goodbye, or
+// lets its replica take its place.
 func (r *run) breakServer() error {
-	if r.d.IntN(2) == 0 {
+	kill := r.d.IntN(2) == 0
+	if r.server.replica != nil && r.d.IntN(2) == 0 {
+		r.writing.Lock()
+		defer r.writing.Unlock()
+		r.count("failover")
+		if err := r.server.failover(kill); err != nil {
+			return fmt.Errorf("failing over: %w", err)
+		}
+		if err := r.open(); err != nil {
+			return err
+		}
+		r.log("the replica is the server")
+		p := r.current.db
+		return p.Update(&toxiproxy.Proxy{Listen: p.Listen, Upstream: r.server.db.Addr, Enabled: true})
+	}
+	if kill {
 		r.count("server killed")
 		r.server.db.Kill()
 	} else {
@@ -106,11 +123,11 @@ func (r *run) breakServer() error {
 
 // enough holds that what the test is for has happened.
 func (w *world) enough(t *testing.T, runs uint64) {
-	if runs < 100 || t.Failed() {
+	if runs < 100 || t.Failed() || os.Getenv("CHARTWIRE_REPEAT") != "" {
 		return
 	}
 	for _, what := range []string{"kill", "SIGKILL", "stop", "db cut", "kafka cut", "db delayed", "kafka delayed", "db stalled", "kafka stalled",
-		"db cut after bytes", "kafka cut after bytes", "server killed", "server restarted", "ddl", "rollbacks", "mariadb", "mysql", "mysql-file"} {
+		"db cut after bytes", "kafka cut after bytes", "server killed", "server restarted", "failover", "ddl", "rollbacks", "mariadb", "mysql", "mysql-file"} {
 		if w.counts.of(what) == 0 {
 			t.Errorf("%s never happened in %d runs", what, runs)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,8 @@ type run struct {
 	db   atomic.Pointer[sql.DB]
 	tags atomic.Int64
 	ddls atomic.Int32
+
+	writing sync.RWMutex // held while the server is replaced
 
 	mu        sync.Mutex
 	capturing bool            // a cut was seen: from now on every change must come
@@ -149,7 +152,7 @@ func (r *run) do(ctx context.Context) error {
 
 // build makes the tables and decides what everything is.
 func (r *run) build() (err error) {
-	r.own = r.seed%10 == 0
+	r.own = r.seed%10 == 0 || os.Getenv("CHARTWIRE_BREAK") != ""
 	k := kinds[r.d.IntN(len(kinds))]
 	if r.server, err = r.world.server(k, r.own); err != nil {
 		return err
@@ -255,12 +258,11 @@ func (r *run) launch() error {
 // tables are read.
 func (r *run) last(ctx context.Context, cuts *cuts) error {
 	for _, t := range r.tables { // so that the stream shows the newest shape of each
-		_, err := r.pool().Exec(fmt.Sprintf("set sql_mode=''; replace into %s (%s) values %s", t.name, t.names(), t.row(r.d, r.tags.Add(1))))
-		if err != nil {
+		if err := r.surely(fmt.Sprintf("set sql_mode=''; replace into %s (%s) values %s", t.name, t.names(), t.row(r.d, r.tags.Add(1)))); err != nil {
 			return fmt.Errorf("writing the last rows: %w", err)
 		}
 	}
-	if _, err := r.pool().Exec("insert into marker values (1)"); err != nil {
+	if err := r.surely("replace into marker values (1)"); err != nil {
 		return fmt.Errorf("writing the last row: %w", err)
 	}
 	r.log("the writers are done")
@@ -270,7 +272,7 @@ func (r *run) last(ctx context.Context, cuts *cuts) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return errors.New("the last row does not come: " + cuts.String())
+			return errors.New("the last row does not come: " + cuts.String() + r.standstill())
 		}
 		select {
 		case <-ctx.Done():
@@ -280,6 +282,40 @@ func (r *run) last(ctx context.Context, cuts *cuts) error {
 	}
 	r.log("everything has come")
 	return nil
+}
+
+// surely executes what may be executed twice: the pool may have connections
+// to a server that is no more.
+func (r *run) surely(statement string) (err error) {
+	for range 20 {
+		if _, err = r.pool().Exec(statement); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
+}
+
+// standstill is what the server and the captures of this process are at.
+func (r *run) standstill() string {
+	var b strings.Builder
+	if rows, err := r.pool().Query("select id, user, ifnull(db, ''), command, time, ifnull(state, ''), left(ifnull(info, ''), 200) from information_schema.processlist"); err == nil {
+		defer rows.Close()
+		for rows.Next() {
+			var v [7]string
+			if rows.Scan(&v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6]) == nil {
+				fmt.Fprintf(&b, "\n%q", v)
+			}
+		}
+	}
+	stacks := make([]byte, 4<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for s := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(s, "chartwire/cdc/mysql.") || strings.Contains(s, "chartwire/pipeline.") {
+			b.WriteString("\n\n" + s)
+		}
+	}
+	return b.String()
 }
 
 func (r *run) close() {

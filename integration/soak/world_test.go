@@ -35,11 +35,13 @@ type world struct {
 	servers map[string]*server
 }
 
-// server is a database server; one that runs break is for one run at a time.
+// server is a database server; one that runs break is for one run at a time,
+// and where positions hold on another server it has a replica.
 type server struct {
-	kind   kind
-	db     *servers.DB
-	broken sync.Mutex
+	kind    kind
+	db      *servers.DB
+	replica *servers.DB // nil: none
+	broken  sync.Mutex
 }
 
 // kind is how a source is set up.
@@ -54,6 +56,9 @@ var kinds = []kind{
 	{"mysql", servers.MySQLNew, nil},
 	{"mysql-file", servers.MySQLNew, []string{"--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}},
 }
+
+// byID says that a position holds on another server too.
+func (k kind) byID() bool { return k.name != "mysql-file" }
 
 func (k kind) maria() bool { return k.flavor.Name == "mariadb" }
 
@@ -79,19 +84,60 @@ func (w *world) server(k kind, own bool) (*server, error) {
 	if s := w.servers[name]; s != nil {
 		return s, nil
 	}
+	db, err := w.startDB(k)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{kind: k, db: db}
+	if own && k.byID() {
+		if s.replica, err = w.startDB(k); err != nil {
+			return nil, err
+		}
+		if err := s.replica.Follow(db); err != nil {
+			return nil, err
+		}
+	}
+	w.servers[name] = s
+	return s, nil
+}
+
+func (w *world) startDB(k kind) (*servers.DB, error) {
 	dir, err := os.MkdirTemp("", "chartwire-soak-")
 	if err != nil {
 		return nil, err
 	}
 	w.t.Cleanup(func() { os.RemoveAll(dir) })
-	db, err := servers.StartDB(k.flavor, dir, append(k.args, "--max-connections=500", "--max-binlog-size=4M")...)
-	if err != nil {
-		return nil, err
+	db, err := servers.StartDB(k.flavor, dir, append([]string{"--max-connections=500", "--max-binlog-size=4M", "--log-slave-updates"}, k.args...)...)
+	if err == nil {
+		w.t.Cleanup(func() { db.Close() })
 	}
-	s := &server{kind: k, db: db}
-	w.t.Cleanup(s.db.Close)
-	w.servers[name] = s
-	return s, nil
+	return db, err
+}
+
+// failover makes the replica the server, and the server, which ends with or
+// without a goodbye, its replica. Nothing is written meanwhile.
+func (s *server) failover(kill bool) error {
+	if err := s.replica.CatchUp(s.db, patience); err != nil {
+		return err
+	}
+	if kill {
+		s.db.Kill()
+	} else {
+		s.db.Stop(patience)
+	}
+	if err := s.replica.Promote(); err != nil {
+		return err
+	}
+	s.db, s.replica = s.replica, s.db
+	if err := s.replica.Start(); err != nil {
+		return err
+	}
+	if s.kind.maria() { // it has all that it wrote itself
+		if err := s.replica.Exec("set global gtid_slave_pos=@@gtid_binlog_pos"); err != nil {
+			return err
+		}
+	}
+	return s.replica.Follow(s.db)
 }
 
 // counts is how often what happened.

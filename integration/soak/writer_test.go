@@ -34,23 +34,32 @@ func (r *run) write(ctx context.Context, d *rand.Rand, least int, enough <-chan 
 			}
 		default:
 		}
-		if err := w.connected(ctx); err != nil {
+		if err := w.transaction(ctx); err != nil {
 			return err
 		}
-		w.pending = map[int64]int64{}
-		if err := w.step(ctx); err != nil {
-			w.unsure()
-			if !expected(err) {
-				if ctx.Err() != nil {
-					return nil
-				}
-				return fmt.Errorf("writing: %w", err)
-			}
-			if _, rolled := w.conn.ExecContext(ctx, "rollback"); rolled != nil {
-				w.close()
-			}
-		}
 		time.Sleep(time.Duration(d.IntN(int(r.rest))))
+	}
+	return nil
+}
+
+// transaction does one, and takes back what is left of one that failed.
+func (w *writer) transaction(ctx context.Context) error {
+	w.run.writing.RLock()
+	defer w.run.writing.RUnlock()
+	if err := w.connected(ctx); err != nil || w.conn == nil {
+		return err
+	}
+	w.pending = map[int64]int64{}
+	err := w.step(ctx)
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	w.unsure()
+	if !expected(err) {
+		return fmt.Errorf("writing: %w", err)
+	}
+	if w.exec(ctx, "rollback") != nil {
+		w.close()
 	}
 	return nil
 }
@@ -99,9 +108,6 @@ func expected(err error) bool {
 }
 
 func (w *writer) step(ctx context.Context) error {
-	if w.conn == nil {
-		return nil
-	}
 	if w.d.IntN(15) == 0 && w.run.ddls.Add(1) <= w.run.maxDDL {
 		return w.ddl(ctx)
 	}
