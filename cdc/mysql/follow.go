@@ -36,6 +36,10 @@ type follower struct {
 	settled func() error               // the place moved, with no transaction open
 	// decided is the commit of an XA transaction, whose events may be at hand.
 	decided func(p *prepared, events []event) error
+	broken  func() error // the file before this one was not closed
+
+	closed bool // the server ended the file at hand
+	torn   bool // it did not, and the next one begins
 }
 
 // follow takes one event as it came.
@@ -114,7 +118,9 @@ func (f *follower) event(e *event) error {
 	case replication.FORMAT_DESCRIPTION_EVENT:
 		f.checksummed = e.checksums
 		clear(f.tables.byNumber)
-		return f.boundary(e)
+		return f.opened(e)
+	case replication.STOP_EVENT: // the position stays in front of it, so that a reconnect sees it too
+		f.closed = true
 	case replication.ROTATE_EVENT:
 		return f.rotate(e)
 	case replication.INCIDENT_EVENT:
@@ -133,7 +139,7 @@ func (f *follower) event(e *event) error {
 // passable are the events that say nothing about rows.
 func passable(e *event) bool {
 	switch e.kind {
-	case replication.STOP_EVENT, replication.INTVAR_EVENT, replication.RAND_EVENT, replication.USER_VAR_EVENT,
+	case replication.INTVAR_EVENT, replication.RAND_EVENT, replication.USER_VAR_EVENT,
 		replication.IGNORABLE_EVENT, replication.ROWS_QUERY_EVENT, replication.PREVIOUS_GTIDS_EVENT,
 		replication.TRANSACTION_CONTEXT_EVENT, replication.VIEW_CHANGE_EVENT, replication.HEARTBEAT_LOG_EVENT_V2,
 		replication.MARIADB_ANNOTATE_ROWS_EVENT, replication.MARIADB_BINLOG_CHECKPOINT_EVENT,
@@ -202,10 +208,31 @@ func (f *follower) rotate(e *event) error {
 	if err := f.boundary(e); err != nil {
 		return err
 	}
-	if name := string(c.b); name != f.at.file || offset > f.at.offset {
+	name, told := string(c.b), e.flags&flagArtificial != 0
+	// What the log itself says of the next file closes this one. The server tells
+	// the name once more, and where that is the only time, nobody closed it.
+	f.torn = told && !f.closed && name != f.at.file && !f.at.isZero()
+	f.closed = !told
+	if name != f.at.file || offset > f.at.offset {
 		f.at = place{name, offset}
 	}
+	if f.torn {
+		return nil // its last transaction may have no end: the new file's first event says so
+	}
 	return f.settle()
+}
+
+// opened is the first event of a file.
+func (f *follower) opened(e *event) error {
+	f.closed = false
+	if err := f.boundary(e); err != nil || !f.torn {
+		return err
+	}
+	f.torn = false
+	if err := f.settle(); err != nil || f.broken == nil {
+		return err
+	}
+	return f.broken()
 }
 
 // settle moves the position along where the log holds nothing but itself.
@@ -218,7 +245,7 @@ func (f *follower) settle() error {
 }
 
 func (f *follower) heartbeat(e *event) error {
-	if !f.g.open && string(e.body) == f.at.file && e.end != 0 {
+	if !f.g.open && !f.closed && string(e.body) == f.at.file && e.end != 0 {
 		if next := extend(f.at.offset, e.end); next > f.at.offset {
 			f.at.offset = next
 		}

@@ -44,8 +44,10 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 	if err := st.verify(ctx, check); err != nil {
 		return origin{}, err
 	}
-	if st.f.pos.server != v.identity {
+	if st.elsewhere = st.f.pos.server != v.identity; st.elsewhere {
 		st.moved()
+	} else if err := st.ends(); err != nil {
+		return origin{}, err
 	}
 	return from, st.checkColumns()
 }

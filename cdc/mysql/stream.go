@@ -45,6 +45,8 @@ type stream struct {
 	yielded  time.Time // what was newest then
 	unsaid   bool      // the position moved since
 	readTime time.Time
+	// elsewhere says that the position is of another server than this one.
+	elsewhere bool
 	// replaying says that the rows at hand are of an XA transaction that is
 	// committed now.
 	replaying bool
@@ -208,6 +210,7 @@ func (st *stream) hook() {
 	st.f.begun = st.begun
 	st.f.rows = st.rows
 	st.f.query = st.query
+	st.f.broken = st.broken
 	st.f.ended = st.ended
 	st.f.settled = func() error { st.unsaid = true; return nil }
 	st.f.still = func() error {
