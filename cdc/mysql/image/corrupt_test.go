@@ -29,6 +29,9 @@ func everyColumn(t testing.TB) *image.TableMeta {
 		{Type: 245, Meta: 4}, {Type: 7}, {Type: 11}, {Type: 12}, {Type: 254, Meta: 0xfe10, Collation: 63, Declared: "inet6"},
 		{Type: 254, Meta: 0xfe04, Collation: 63, Declared: "inet4"}, {Type: 252, Meta: 4, Collation: 46, Declared: "json"},
 		{Type: 15, Meta: 40, Collation: 28}, {Type: 15, Meta: 40, Collation: 101}, {Type: 15, Meta: 40, Collation: 60},
+		{Type: 15, Meta: 40, Collation: 1}, {Type: 15, Meta: 40, Collation: 12}, {Type: 15, Meta: 40, Collation: 248}, {Type: 254, Meta: 0xfe28, Collation: 10},
+		{Type: 254, Meta: 0xfe10, Collation: 63, Declared: "uuid"}, {Type: 255, Meta: 4}, {Type: 242, Meta: 4},
+		{Type: 140, Meta: 2, Collation: 45}, {Type: 141, Meta: 300, Collation: 8}, {Type: 141, Meta: 30, Collation: 63},
 	} {
 		c.Name = fmt.Sprint("d", i)
 		m.Columns = append(m.Columns, c)
@@ -37,39 +40,79 @@ func everyColumn(t testing.TB) *image.TableMeta {
 }
 
 // FuzzImage holds that any bytes are a row or an error, and that what is a row
-// can be read by its schema.
+// can be read by its schema; whichever columns the event says there are.
 func FuzzImage(f *testing.F) {
 	m := everyColumn(f)
 	enc, err := image.Compile(m, nil)
 	if err != nil {
 		f.Fatal(err)
 	}
-	s, err := schemas.NewRowSchema(enc.Table())
+	few, err := image.Compile(m, []string{"c3", "d7"})
 	if err != nil {
 		f.Fatal(err)
 	}
-	present := bytes.Repeat([]byte{0xff}, (len(m.Columns)+7)/8)
-	f.Add(bytes.Repeat([]byte{0}, 400))
-	f.Add(bytes.Repeat([]byte{0xff}, 400))
-	f.Add(append(bytes.Repeat([]byte{0}, 4), bytes.Repeat([]byte{1, 2}, 200)...))
-	f.Fuzz(func(t *testing.T, img []byte) {
-		row, rest, err := enc.Append(nil, img, present)
+	all := bytes.Repeat([]byte{0xff}, (len(m.Columns)+7)/8)
+	f.Add(bytes.Repeat([]byte{0}, 400), all)
+	f.Add(bytes.Repeat([]byte{0xff}, 400), all)
+	f.Add(append(bytes.Repeat([]byte{0}, 4), bytes.Repeat([]byte{1, 2}, 200)...), all)
+	f.Add(bytes.Repeat([]byte{0, 1}, 100), append([]byte{0x0f}, all[1:]...))
+	f.Fuzz(func(t *testing.T, img, present []byte) {
+		checkImage(t, enc, img, present)
+		checkImage(t, few, img, present)
+	})
+}
+
+// checkImage decodes an image that may be damaged.
+func checkImage(t *testing.T, enc *image.Encoder, img, present []byte) {
+	t.Helper()
+	row, rest, err := enc.Append(nil, img, present)
+	if err != nil {
+		if c := cdc.HaltCode(err); c != image.HaltCorrupt && c != image.HaltPartial {
+			t.Error(err)
+		}
+		return
+	}
+	if len(rest) > len(img) {
+		t.Errorf("%d bytes are left of %d", len(rest), len(img))
+	}
+	s, err := schemas.NewRowSchema(enc.Table())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields schemas.Fields
+	if err := fields.Read(s, row); err != nil {
+		t.Fatal(err)
+	}
+	for i := range fields.Len() {
+		fields.Value(i).AppendText(nil)
+	}
+}
+
+// FuzzDamaged damages good images: a byte changed, the end cut off, a column
+// said to be absent. Each is a row or a halt that holds none of its bytes.
+func FuzzDamaged(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(seed, uint16(seed*3), byte(1<<(seed%8)), uint16(seed%5), byte(seed%3))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, at uint16, flip byte, cut uint16, absent byte) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		meta := image.TableMeta{Source: "s", Database: "d", Name: "t", Key: []int{0}}
+		var columns []randomColumn
+		for i := range 1 + r.IntN(20) {
+			c := randomColumns[r.IntN(len(randomColumns))](r)
+			c.meta.Name = fmt.Sprintf("c%d", i)
+			columns, meta.Columns = append(columns, c), append(meta.Columns, c.meta)
+		}
+		enc, err := image.Compile(&meta, []string{"c1", "c2"})
 		if err != nil {
-			if cdc.HaltCode(err) != image.HaltCorrupt {
-				t.Error(err)
-			}
-			return
-		}
-		if len(rest) >= len(img) {
-			t.Errorf("%d bytes are left of %d", len(rest), len(img))
-		}
-		var fields schemas.Fields
-		if err := fields.Read(s, row); err != nil {
 			t.Fatal(err)
 		}
-		for i := range fields.Len() {
-			fields.Value(i).AppendText(nil)
-		}
+		img, _, _ := randomRow(r, columns)
+		img[int(at)%len(img)] ^= flip
+		img = img[:len(img)-min(int(cut), len(img))]
+		present := bytes.Repeat([]byte{0xff}, (len(columns)+7)/8)
+		present[0] &^= absent
+		checkImage(t, enc, img, present)
 	})
 }
 
