@@ -32,10 +32,10 @@ type Load struct {
 	// Since is the commit time from which on the stream is known to be whole:
 	// the start of the capture, or of the gap that made this load necessary.
 	Since time.Time `json:"since,omitzero"`
-	// Key are the columns of the primary key, and Shape stands for columns,
-	// types and key, as the table was described last. 0 is not known.
-	Key   []string `json:"key,omitempty"`
-	Shape uint64   `json:"shape,omitempty"`
+	// Sums stand for the types of Columns, in their order, and Key are the
+	// columns of the primary key that rows were written with.
+	Sums []uint32 `json:"sums,omitempty"`
+	Key  []string `json:"key,omitempty"`
 	// Fields are the field names of columns whose type changed so that readers
 	// had to be told, by column.
 	Fields map[string]string `json:"fields,omitempty"`

@@ -1,6 +1,9 @@
 package cdc
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Kind is the family of a column's type, the same for MySQL and MariaDB and
 // the same whether the value came from the binlog or from a query.
@@ -94,6 +97,11 @@ func (t *Table) ID() TableID { return TableID{t.Database, t.Name} }
 type TableID struct{ Database, Name string }
 
 func (id TableID) String() string { return id.Database + "." + id.Name }
+
+// Compare orders tables by database and name.
+func (id TableID) Compare(other TableID) int {
+	return cmp.Or(strings.Compare(id.Database, other.Database), strings.Compare(id.Name, other.Name))
+}
 
 // MarshalText makes a TableID usable as a key in JSON. The database is what
 // stands before the first dot; a dot or percent sign in it is percent-encoded.

@@ -153,7 +153,7 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	}
 	state.Partitions, state.Full = tables.topics, false
 	c.log.Info("capturing", "pos", state.Checkpoint.Position.String(), "seq", state.Seq)
-	resume := cdc.Resume{Checkpoint: state.Checkpoint, Loads: maps.Clone(state.Loads)}
+	resume := cdc.Resume{Checkpoint: state.Checkpoint, Loads: maps.Clone(state.Loads), Admit: tables.admit}
 	c.update(func(s *CaptureStatus) {
 		*s = CaptureStatus{Source: c.o.Source, Holding: true, Since: time.Now()}
 		s.Cut.Fold(state) // with maps of its own

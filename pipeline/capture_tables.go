@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"chartwire/cdc"
 	"chartwire/pipeline/broker"
@@ -30,14 +31,18 @@ type captureTable struct {
 type captureTables struct {
 	capture *Capture
 	client  *kgo.Client
-	topics  map[string]int // partition numbers, by topic
+	topics  map[string]int                    // partition numbers, by topic
+	fields  map[cdc.TableID]map[string]string // names of fields that are not their columns'
 	byTable map[*cdc.Table]*captureTable
 }
 
 func newCaptureTables(c *Capture, cl *kgo.Client, state *cut.Cut) *captureTables {
-	t := &captureTables{capture: c, client: cl, topics: map[string]int{}, byTable: map[*cdc.Table]*captureTable{}}
+	t := &captureTables{capture: c, client: cl, topics: map[string]int{}, fields: map[cdc.TableID]map[string]string{}, byTable: map[*cdc.Table]*captureTable{}}
 	for topic, n := range state.Partitions {
 		t.topics[topic] = n
+	}
+	for id, l := range state.Loads {
+		t.fields[id] = l.Fields
 	}
 	return t
 }
@@ -67,12 +72,32 @@ func (t *captureTables) ensure(ctx context.Context) error {
 // describe each anew.
 const versions = 4096
 
+// admit is [cdc.Resume.Admit]: a table is known, and its schema registered,
+// before its first change.
+func (t *captureTables) admit(ctx context.Context, table *cdc.Table) error {
+	_, err := t.of(ctx, table)
+	return err
+}
+
+// named gives the table with the names of fields that a person accepted.
+func named(table *cdc.Table, fields map[string]string) *cdc.Table {
+	if len(fields) == 0 {
+		return table
+	}
+	n := *table
+	n.Columns = slices.Clone(table.Columns)
+	for i := range n.Columns {
+		n.Columns[i].Field = fields[n.Columns[i].Name]
+	}
+	return &n
+}
+
 // of gives the table, registering its schema when it comes first.
 func (t *captureTables) of(ctx context.Context, table *cdc.Table) (*captureTable, error) {
 	if got := t.byTable[table]; got != nil {
 		return got, nil
 	}
-	schema, err := schemas.NewRowSchema(table)
+	schema, err := schemas.NewRowSchema(named(table, t.fields[table.ID()]))
 	if err != nil {
 		return nil, err
 	}

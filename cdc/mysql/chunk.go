@@ -64,6 +64,9 @@ const mostDescribed = 64
 const confirm = 200 * time.Millisecond
 
 func (w *worker) describeNow(q *chunkRequest) (*snapshotTable, error) {
+	if _, err := settled(w.c, q.id); err != nil {
+		return nil, err
+	}
 	t, err := w.s.prepareTable(w.c, w.v, q.id, q.columns)
 	if err != nil {
 		return nil, err
@@ -94,9 +97,6 @@ func (s *Source) prepareTable(c *conn, v *server, id cdc.TableID, columns []stri
 		return nil, err
 	}
 	s.metrics.count(t.enc)
-	for i := range t.enc.Table().Columns {
-		info.columns = append(info.columns, t.enc.Table().Columns[i].Name)
-	}
 	collations, err := keyCollations(c, id)
 	if err != nil {
 		return nil, err
@@ -236,7 +236,7 @@ func (w *worker) read(ctx context.Context, q *chunkRequest, c *chunk, results ch
 	if err != nil {
 		return err
 	}
-	c.info, c.total = t.info, t.info.rows
+	c.info, c.total, c.shape = t.info, t.info.rows, t.enc.Table()
 	if q.plan {
 		if err := w.findEnd(t, q); err != nil {
 			return w.unread(q, err)

@@ -19,7 +19,6 @@ type tableInfo struct {
 	rows      int64 // estimated
 	versioned bool  // MariaDB: WITH SYSTEM VERSIONING
 	view      bool
-	columns   []string // those that are captured, once that is decided
 }
 
 // errNoTable says that there is no such table now.

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql/image"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // load is how far the reading of a table has come, and what is needed to carry
@@ -22,6 +25,11 @@ type load struct {
 	parts []*part
 	rows  int       // of the next part
 	retry time.Time // not before
+	// pinned is state.Types before the table's last change.
+	pinned map[string]string
+	// unseen says that the table has changed, and that the server did not say
+	// yet to what.
+	unseen bool
 	// version grows with every change of the table's definition.
 	version int
 }
@@ -102,26 +110,6 @@ func (st *stream) ids(r cdc.Resume) (ids []cdc.TableID) {
 	return ids
 }
 
-// checkColumns reads tables again of which more columns are selected now than
-// were read. It asks the server, because a selected column that the table does
-// not have is none that was left out.
-func (st *stream) checkColumns() error {
-	for _, l := range st.order {
-		more, err := st.lacks(l)
-		if err != nil {
-			return err
-		}
-		if more {
-			st.restart(l)
-			if st.opening == nil {
-				st.opening = &cdc.Txn{Loads: map[cdc.TableID]cdc.Load{}}
-			}
-			st.opening.Loads[l.id] = l.state
-		}
-	}
-	return nil
-}
-
 // lacks says whether a column is selected, and in the table, that was not read.
 func (st *stream) lacks(l *load) (bool, error) {
 	if l.state.Phase == cdc.LoadWaiting || l.state.Columns == nil {
@@ -147,7 +135,7 @@ func (st *stream) lacks(l *load) (bool, error) {
 // restart begins a table's read anew.
 func (st *stream) restart(l *load) {
 	s := &l.state
-	s.Phase, s.After, s.Rows, s.Total, s.Columns = cdc.LoadWaiting, nil, 0, 0, nil
+	s.Phase, s.After, s.Rows, s.Total, s.Columns, s.Sums = cdc.LoadWaiting, nil, 0, 0, nil, nil
 	s.Started, s.Ended = time.Time{}, time.Time{}
 	s.Again = slices.DeleteFunc(slices.Clone(s.Again), func(r cdc.Reread) bool { return r.Open() }) // it is part of this
 	l.parts, l.retry = nil, time.Time{}
@@ -163,34 +151,84 @@ func (st *stream) reload(l *load) {
 
 // newShape notes another version of a table. Rows written before it have no
 // value for a column that is new, and perhaps another one where a type changed:
-// the table is read again.
-func (st *stream) newShape(l *load, shape *cdc.Table) {
+// the table is read again. Under another primary key its rows are other rows: it
+// is read again behind an epoch, which takes away those that nobody wrote again.
+func (st *stream) newShape(l *load, shape *cdc.Table, t *cdc.Txn) {
 	old := l.shape
 	l.shape = shape
-	if old == nil {
-		if l.state.Phase == cdc.LoadWaiting || l.state.Columns == nil {
+	if old != nil {
+		if sameShape(old, shape) {
 			return
 		}
-		for _, c := range shape.Columns {
-			if !slices.Contains(l.state.Columns, c.Name) {
-				st.reload(l)
-				return
-			}
-		}
+		l.version++
+		l.parts = nil
+	}
+	if key := keyNames(shape); l.state.Key != nil && !slices.Equal(l.state.Key, key) {
+		st.log.Info("the table has another primary key; reading it again", "source", st.s.cfg.Name, "table", l.id.String(), "key", key)
+		st.restart(l)
+		l.state.Key = key
+		t.Epochs = append(t.Epochs, cdc.Epoch{Table: l.id, Kind: cdc.EpochReload})
+		tellIn(t, l)
 		return
 	}
-	if sameShape(old, shape) {
+	if l.state.Phase == cdc.LoadWaiting || l.state.Columns == nil {
 		return
 	}
-	l.version++
-	l.parts = nil
-	for _, c := range shape.Columns {
-		i := old.Column(c.Name)
-		if i < 0 || !sameType(old.Columns[i].Type, c.Type) {
-			st.log.Info("the table's columns changed; reading it again", "source", st.s.cfg.Name, "table", l.id.String(), "column", c.Name)
-			st.reload(l)
-			return
+	sums := shapeSums(shape)
+	if column := changed(&l.state, shape, sums); column != "" {
+		st.log.Info("the table's columns changed; reading it again", "source", st.s.cfg.Name, "table", l.id.String(), "column", column)
+		st.restart(l)
+		tellIn(t, l)
+		return
+	}
+	if !slices.Equal(l.state.Sums, sums) { // columns went, or an older version left this open
+		l.describe(shape)
+		tellIn(t, l)
+	}
+}
+
+// changed is a column of the shape that is new, or another than was read.
+func changed(s *cdc.Load, shape *cdc.Table, sums []uint32) string {
+	for i, c := range shape.Columns {
+		k := slices.Index(s.Columns, c.Name)
+		if k < 0 || len(s.Sums) == len(s.Columns) && s.Sums[k] != sums[i] {
+			return c.Name
 		}
+	}
+	return ""
+}
+
+// describe keeps what the table looks like.
+func (l *load) describe(shape *cdc.Table) {
+	l.state.Columns = nil
+	for i := range shape.Columns {
+		l.state.Columns = append(l.state.Columns, shape.Columns[i].Name)
+	}
+	l.state.Sums, l.state.Key = shapeSums(shape), keyNames(shape)
+}
+
+func keyNames(t *cdc.Table) (names []string) {
+	for _, k := range t.Key {
+		names = append(names, t.Columns[k].Name)
+	}
+	return names
+}
+
+// shapeSums stand for the types of the columns.
+func shapeSums(t *cdc.Table) []uint32 {
+	sums := make([]uint32, len(t.Columns))
+	for i := range t.Columns {
+		c := &t.Columns[i].Type
+		sums[i] = crc32.ChecksumIEEE(fmt.Appendf(nil, "%s %t %d %d %d %d %s %q", c.Kind, c.Unsigned, c.Bits, c.Length, c.Precision, c.Scale, c.Charset, c.Labels))
+	}
+	return sums
+}
+
+// unpin forgets what the stream left open of columns, but as the answer for
+// columns that the server no longer has by the time it is asked.
+func (l *load) unpin() {
+	if l.state.Types != nil {
+		l.pinned, l.state.Types = l.state.Types, nil
 	}
 }
 
@@ -212,22 +250,43 @@ func (st *stream) declare(meta *image.TableMeta, l *load) error {
 	if open == nil {
 		return nil
 	}
+	if _, err := settled(st.side, l.id); err != nil {
+		return err
+	}
 	info, err := describeTable(st.side, st.s.cfg.Name, true, l.id)
-	if err == errNoTable {
-		return nil // it is gone; the last rows of it read as what they look like
-	}
-	if err != nil {
+	switch {
+	case err == errNoTable: // it is gone; the last rows of it read as they did, or as what they look like
+	case err != nil:
 		return fmt.Errorf("asking for the types of %s: %w", l.id, err)
-	}
-	if st.pin(l, info.meta, open...) {
-		st.tell(l)
+	default:
+		if st.pin(l, info.meta, stillThere(info.meta, meta, open)...) {
+			st.tell(l)
+		}
 	}
 	for i := range meta.Columns {
 		if m := &meta.Columns[i]; unsaid(m) {
-			m.Declared = l.state.Types[m.Name]
+			if m.Declared = l.state.Types[m.Name]; m.Declared == "" {
+				m.Declared = l.pinned[m.Name]
+			}
 		}
 	}
 	return nil
+}
+
+// stillThere are those of the columns that the server has as the log has them:
+// it may be several statements further.
+func stillThere(now, then *image.TableMeta, names []string) (same []string) {
+	for i := range then.Columns {
+		m := &then.Columns[i]
+		k := slices.IndexFunc(now.Columns, func(c image.ColumnMeta) bool { return c.Name == m.Name })
+		if k < 0 || !slices.Contains(names, m.Name) {
+			continue
+		}
+		if n := &now.Columns[k]; n.Type == m.Type && n.Meta == m.Meta || m.Type != gomysql.MYSQL_TYPE_STRING && m.Type != gomysql.MYSQL_TYPE_BLOB {
+			same = append(same, m.Name)
+		}
+	}
+	return same
 }
 
 // pin keeps the types that the stream does not say, and those of the columns

@@ -39,7 +39,7 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 		if err := st.undecided(); err != nil {
 			return origin{}, err
 		}
-		return from, st.checkColumns()
+		return from, st.checkTables()
 	}
 	if err := st.verify(ctx, check); err != nil {
 		return origin{}, err
@@ -49,7 +49,7 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 	} else if err := st.ends(); err != nil {
 		return origin{}, err
 	}
-	return from, st.checkColumns()
+	return from, st.checkTables()
 }
 
 // start is the newest transaction's end.

@@ -3,6 +3,7 @@ package mysql
 import (
 	"errors"
 
+	"chartwire/cdc"
 	"chartwire/cdc/mysql/image"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,7 +13,8 @@ import (
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
 	heartbeat, behind                       prometheus.Gauge
-	lost                                    *prometheus.CounterVec
+	lost, heldRows                          *prometheus.CounterVec
+	held                                    *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer, source string) *metrics {
@@ -31,7 +33,20 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 			Help: "How long a replica has been waited for that lacks transactions that were read; 0 when none is."})),
 		lost: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
+		heldRows: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_held_rows_total",
+			Help: "Row changes of tables that are held, which were read and not written."}, []string{"table"})),
+		held: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_held",
+			Help: "1 for a table that is held: nothing of it is written until it is changed back or accepted."}, []string{"table"})),
 	}
+}
+
+// hold says whether a table is held.
+func (m *metrics) hold(id cdc.TableID, held bool) {
+	if held {
+		m.held.WithLabelValues(id.String()).Set(1)
+		return
+	}
+	m.held.DeleteLabelValues(id.String())
 }
 
 // register takes what is there under the same name: a Source may be made again.

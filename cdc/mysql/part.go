@@ -140,7 +140,7 @@ func (st *stream) nextPart() (*load, *part) {
 		waiting += len(l.parts)
 	}
 	for _, l := range st.reading {
-		if l.state.Paused || !l.retry.IsZero() && time.Now().Before(l.retry) {
+		if l.state.Paused || l.state.IsHeld() || !l.retry.IsZero() && time.Now().Before(l.retry) {
 			continue
 		}
 		for _, p := range l.parts {
@@ -233,6 +233,10 @@ func (st *stream) unread(l *load, p *part, c *chunk) error {
 		l.retry = time.Now().Add(retryMissing)
 	case again >= 0 && l.state.Again[again].Where != "" && wrongCondition(c.err):
 		return st.refuse(l, again, c.err)
+	case alone(c.err) != nil && st.f.pos.at.compare(c.high) < 0:
+		l.retry = time.Now().Add(retryFailed)
+	case alone(c.err) != nil:
+		return st.holdNow(l, alone(c.err))
 	case cdc.HaltCode(c.err) != "":
 		return c.err
 	default:
@@ -245,6 +249,17 @@ func (st *stream) unread(l *load, p *part, c *chunk) error {
 // giveChunk gives the rows that nothing changed since the window opened.
 func (st *stream) giveChunk(l *load, p *part) error {
 	c := p.chunk
+	switch err := st.admit(c.shape); {
+	case alone(err) != nil:
+		return st.holdNow(l, alone(err))
+	case err != nil:
+		return err
+	}
+	t := &cdc.Txn{Begin: true, End: true, CommitTime: c.at, Checkpoint: cdc.Checkpoint{Position: st.f.pos.cdc()}}
+	if key := keyNames(c.shape); l.state.Key != nil && !slices.Equal(l.state.Key, key) {
+		t.Epochs = append(t.Epochs, cdc.Epoch{Table: l.id, Kind: cdc.EpochReload})
+		l.state.Key = key
+	}
 	kept := c.changes[:0]
 	for _, r := range c.changes {
 		if _, changed := p.window.keys[r.Key]; !changed {
@@ -260,8 +275,9 @@ func (st *stream) giveChunk(l *load, p *part) error {
 		l.parts, st.replan = nil, true
 	}
 	st.s.metrics.loaded.Add(float64(len(kept)))
-	return st.give(&cdc.Txn{Begin: true, End: true, Changes: kept, CommitTime: c.at,
-		Checkpoint: cdc.Checkpoint{Position: st.f.pos.cdc()}, Loads: map[cdc.TableID]cdc.Load{l.id: l.state}})
+	t.Changes = kept
+	tellIn(t, l)
+	return st.give(t)
 }
 
 // advance notes in the table's state how far the read has come.
@@ -281,7 +297,7 @@ func (st *stream) advance(l *load, p *part, rows int64) {
 	}
 	if s.Phase == cdc.LoadWaiting {
 		s.Phase, s.Rows, s.Total, s.Started = cdc.LoadReading, 0, p.chunk.total, now
-		s.Columns = slices.Clone(p.chunk.info.columns)
+		l.describe(p.chunk.shape)
 	}
 	s.Rows, s.After = s.Rows+rows, p.until
 	if p.last {

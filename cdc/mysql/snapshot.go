@@ -23,6 +23,7 @@ type chunk struct {
 	end     bool     // no row of the part follows; planned: no part follows
 	total   int64
 	info    *tableInfo
+	shape   *cdc.Table
 	high    place
 	at      time.Time
 	err     error
@@ -94,6 +95,9 @@ func (w *worker) run(ctx context.Context, requests <-chan chunkRequest, results 
 			c := &chunk{id: q.id, part: q.part, window: q.window, asked: q.rows}
 			if c.err = w.pause(ctx); c.err == nil {
 				c.err = w.read(ctx, &q, c, results)
+			}
+			if alone(c.err) != nil { // the stream holds the table once it is where the table is so
+				c.high, _ = w.v.logEnd(w.c)
 			}
 			if c.err != nil && cdc.HaltCode(c.err) == "" && c.err != errNoTable && w.c != nil {
 				w.c.close() // whatever it was, the next one starts on a fresh connection

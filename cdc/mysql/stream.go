@@ -38,7 +38,8 @@ type stream struct {
 	asked    int64 // the newest order that was carried out
 	orders   <-chan cdc.Order
 	told     []cdc.Order // that came and are not carried out yet
-	opening  *cdc.Txn    // what to say before the first event: new loads, epochs
+	admit    func(*cdc.Table) error
+	opening  *cdc.Txn // what to say before the first event: new loads, epochs
 	out      builder
 	heard    time.Time // of the server, last
 	late     time.Time // since when it lacks what was read
@@ -62,7 +63,7 @@ type stream struct {
 func (s *Source) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, error] {
 	return func(yield func(*cdc.Txn, error) bool) {
 		st := &stream{s: s, log: s.cfg.Log, yield: yield, done: r.Checkpoint, loads: map[cdc.TableID]*load{}, selected: maps.Clone(s.selected),
-			asked: r.Asked, orders: r.Orders, heard: time.Now()}
+			asked: r.Asked, orders: r.Orders, heard: time.Now(), admit: admitBy(ctx, &r)}
 		st.planLoads(r)
 		switch err := st.run(ctx); {
 		case err == nil, errors.Is(err, errStop), ctx.Err() != nil:
@@ -218,6 +219,9 @@ func (st *stream) hook() {
 			return nil
 		}
 		if err := st.heartbeat(); err != nil {
+			return err
+		}
+		if err := st.lookLater(); err != nil {
 			return err
 		}
 		return st.between()

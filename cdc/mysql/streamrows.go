@@ -25,10 +25,13 @@ func (st *stream) rows(t *table, r *rowsEvent) error {
 	if r.partial {
 		return cdc.Haltf(image.HaltPartial, "%s at %s: a JSON value came as a difference; run SET GLOBAL binlog_row_value_options='' at the source, and read the table again", t.id, st.f.at)
 	}
-	if t.enc == nil {
+	if t.enc == nil && !t.held() {
 		if err := st.prepare(t); err != nil {
 			return err
 		}
+	}
+	if t.held() {
+		return st.leave(t, r)
 	}
 	for images := r.images; len(images) > 0; {
 		rest, err := st.out.row(t, r, images, st.f.g.rows, st.readTime)
@@ -100,18 +103,29 @@ func (st *stream) prepare(t *table) error {
 		return cdc.Haltf(image.HaltMetadata, "the stream does not name the columns of %s at %s; run SET GLOBAL binlog_row_metadata=FULL at the source, and read the table again", t.id, st.f.at)
 	}
 	l := st.loads[t.id]
+	if t.load = l; t.held() {
+		return nil
+	}
 	if err := st.declare(meta, l); err != nil {
 		return err
 	}
-	if t.enc, err = image.Compile(meta, t.selection.Columns); err != nil {
+	enc, err := image.Compile(meta, t.selection.Columns)
+	if err == nil {
+		err = st.admit(enc.Table())
+	}
+	if h := alone(err); h != nil {
+		st.hold(l, h)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	t.enc, t.shape = enc, enc.Table()
 	st.s.metrics.count(t.enc)
 	for _, missing := range t.enc.Missing() {
 		st.log.Warn("a selected column is not in the table", "source", st.s.cfg.Name, "table", t.name, "column", missing)
 	}
-	t.shape, t.load = t.enc.Table(), l
-	st.newShape(l, t.shape)
+	st.newShape(l, t.shape, &st.out.txn)
 	return nil
 }
 
@@ -128,7 +142,9 @@ func (st *stream) query(q *query, text, database string) error {
 		return st.out.back(q.name, st.f.at)
 	case queryTable:
 		for _, e := range q.effects {
-			st.effect(e)
+			if err := st.effect(e); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -152,7 +168,7 @@ func (st *stream) concerned(text, database string) bool {
 }
 
 // effect notes what a statement did to selected tables.
-func (st *stream) effect(e effect) {
+func (st *stream) effect(e effect) error {
 	for id, l := range st.loads {
 		if id != e.table && (e.table.Name != "" || id.Database != e.table.Database) {
 			continue
@@ -160,7 +176,7 @@ func (st *stream) effect(e effect) {
 		st.f.tables.forget(id)
 		l.parts = nil // whatever was read meanwhile may be of before
 		l.version++
-		l.state.Types = nil
+		l.unpin()
 		switch e.kind {
 		case effectTruncate:
 			st.epoch(id, cdc.EpochTruncate)
@@ -177,7 +193,13 @@ func (st *stream) effect(e effect) {
 			l.retry = time.Time{}
 		case effectAlter:
 		}
+		if e.kind == effectAlter || l.state.IsHeld() && e.kind != effectTruncate {
+			if err := st.lookBehind(l, &st.out.txn); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
 }
 
 func (st *stream) epoch(id cdc.TableID, kind cdc.EpochKind) {
@@ -185,9 +207,4 @@ func (st *stream) epoch(id cdc.TableID, kind cdc.EpochKind) {
 }
 
 // tell puts a load's state into the transaction at hand.
-func (st *stream) tell(l *load) {
-	if st.out.txn.Loads == nil {
-		st.out.txn.Loads = map[cdc.TableID]cdc.Load{}
-	}
-	st.out.txn.Loads[l.id] = l.state
-}
+func (st *stream) tell(l *load) { tellIn(&st.out.txn, l) }

@@ -194,7 +194,7 @@ func TestOldTimes(t *testing.T) {
 	p = r.tap(cdc.Resume{})
 	p.loaded()
 	r.exec("insert into fine values (1, '2024-02-29 23:59:58.5')")
-	if err := p.halt(image.HaltType); !strings.Contains(err.Error(), "FORCE") {
-		t.Error(err)
+	if h := p.held(r.id("fine"), image.HaltType); !strings.Contains(h.Text, "FORCE") {
+		t.Error(h.Text)
 	}
 }

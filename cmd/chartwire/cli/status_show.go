@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -51,12 +52,16 @@ func (r *answer) capture(w io.Writer, now time.Time) error {
 		s.Rows, s.Txns, s.Since.Local().Format(time.DateTime), ago(now, s.Heard), ago(now, s.Committed))
 	fmt.Fprintf(w, "  position  %s\n", s.Cut.Checkpoint.Position)
 	var loading []string
-	for id, l := range s.Cut.Loads {
+	for _, id := range slices.SortedFunc(maps.Keys(s.Cut.Loads), cdc.TableID.Compare) {
+		l := s.Cut.Loads[id]
+		if l.IsHeld() {
+			fmt.Fprintf(w, "  held      %s since %s, %d rows left out: %s: %s\n", id, l.Held.Since.Local().Format(time.DateTime), l.Held.Rows, l.Held.Code, l.Held.Text)
+			continue
+		}
 		if l.Phase != cdc.LoadDone {
 			loading = append(loading, fmt.Sprintf("%s %d of about %d rows", id, l.Rows, l.Total))
 		}
 	}
-	slices.Sort(loading)
 	if len(loading) > 0 {
 		fmt.Fprintf(w, "  loading   %s\n", strings.Join(loading, ", "))
 	}
