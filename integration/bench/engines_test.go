@@ -182,6 +182,7 @@ type debezium struct {
 	d       *servers.Debezium
 	prefix  string
 	running bool // the worker
+	prompts bool
 	high    int64
 }
 
@@ -230,6 +231,21 @@ func (e *debezium) kill(b *testing.B) {
 }
 
 func (e *debezium) pid() int { return e.d.PID() }
+
+// prompt ends it, unless it has been told to send each change at once.
+func (e *debezium) prompt(b *testing.B) {
+	b.Helper()
+	if e.prompts {
+		return
+	}
+	if e.running {
+		e.kill(b)
+	}
+	if err := e.d.Prompt(); err != nil {
+		b.Fatal(err)
+	}
+	e.prompts = true
+}
 
 func (e *debezium) alive() error {
 	if _, err := cpuOf(e.pid()); err != nil {

@@ -3,12 +3,9 @@ package bench_test
 import (
 	"bytes"
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"chartwire/cmd/chartwire/config"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -31,14 +28,15 @@ func BenchmarkSnapshot(b *testing.B) {
 		if round == 0 {
 			r.logged(b, true)
 		}
-		one = append(one, r.snapshot(b, bin, fmt.Sprintf("one%d", round), 1))
+		alone := r.snapshot(b, bin, fmt.Sprintf("one%d", round), 1)
 		if round == 0 {
 			r.logged(b, false)
 			selects = r.selects(b)
 		}
-		two = append(two, r.snapshot(b, bin, fmt.Sprintf("two%d", round), 2))
-		raw = append(raw, r.raw(b, selects))
-		fmt.Printf("# snapshot: %.0f rows/s, with 2 workers %.0f, %d SELECTs drained raw %.0f\n", one[round], two[round], len(selects), raw[round])
+		both := r.snapshot(b, bin, fmt.Sprintf("two%d", round), 2)
+		one, two, raw = append(one, alone.rate), append(two, both.rate), append(raw, r.raw(b, selects))
+		fmt.Printf("# snapshot: %.0f rows/s (%.2f µs of CPU each), with 2 workers %.0f (%.2f µs), %d SELECTs drained raw %.0f\n",
+			alone.rate, alone.cpu, both.rate, both.cpu, len(selects), raw[round])
 	}
 	w1, w2, bare := median(one), median(two), median(raw)
 	s.put(fmt.Sprintf("snapshot of %d rows beside its SELECTs drained raw, median", rows()), perSec(w1), perSec(bare), times(w1, bare), "≥ 0.8")
@@ -51,9 +49,9 @@ func BenchmarkSnapshot(b *testing.B) {
 }
 
 // snapshot runs a capture that has nothing yet, until the table is read.
-func (r *rig) snapshot(b *testing.B, bin, prefix string, workers int) float64 {
+func (r *rig) snapshot(b *testing.B, bin, prefix string, workers int) drained {
 	b.Helper()
-	c := newChartwire(b, bin, r, prefix, section(workers))
+	c := newChartwire(b, bin, r, prefix, fmt.Sprintf(", snapshot: {workers: %d}", workers))
 	c.run(b)
 	got := r.drain(b, c, 0, rows())
 	for deadline := time.Now().Add(30 * time.Second); !c.loaded(); time.Sleep(20 * time.Millisecond) {
@@ -62,7 +60,7 @@ func (r *rig) snapshot(b *testing.B, bin, prefix string, workers int) float64 {
 		}
 	}
 	c.rest(b)
-	return got.rate
+	return got
 }
 
 // logged makes the server note all statements, or end that.
@@ -146,12 +144,4 @@ func drop(c *client.Conn, text string) (rows int, err error) {
 		}
 	}
 	return rows, nil
-}
-
-// section is how a source's snapshot is configured.
-func section(workers int) string {
-	if _, ok := reflect.TypeFor[config.Snapshot]().FieldByName("Workers"); !ok {
-		return ""
-	}
-	return fmt.Sprintf(", snapshot: {workers: %d}", workers)
 }
