@@ -13,6 +13,7 @@ import (
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/cut"
 	"chartwire/pipeline/lease"
+	"chartwire/pipeline/orders"
 	"chartwire/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,8 @@ type CaptureOptions struct {
 	// topic that exists can no longer change.
 	Tables     []cdc.TableID
 	Partitions map[cdc.TableID]int
+	// Added is the number of partitions of a table that an order adds; 0 means 1.
+	Added int
 	// Window is the replay window: how long row topics keep what was replaced
 	// or deleted. 0 means 14 days.
 	Window time.Duration
@@ -137,7 +140,7 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	}
 	defer cl.Close()
 	topic := c.o.Topics.Cuts(c.o.Source)
-	if err := broker.EnsureTopics(ctx, cl, c.o.Connection, broker.Cuts(topic)); err != nil {
+	if err := broker.EnsureTopics(ctx, cl, c.o.Connection, broker.Cuts(topic), orders.Topic(c.o.Topics)); err != nil {
 		return broker.Denied(err)
 	}
 	state, _, err := cut.Latest(ctx, c.o.Connection, topic)
@@ -151,9 +154,9 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	if err := tables.ensure(ctx); err != nil {
 		return err
 	}
-	state.Partitions, state.Full = tables.topics, false
+	state.Partitions, state.Full = maps.Clone(tables.topics), false // tables may add to its own
 	c.log.Info("capturing", "pos", state.Checkpoint.Position.String(), "seq", state.Seq)
-	resume := cdc.Resume{Checkpoint: state.Checkpoint, Loads: maps.Clone(state.Loads), Admit: tables.admit}
+	resume := cdc.Resume{Checkpoint: state.Checkpoint, Loads: maps.Clone(state.Loads), Admit: tables.admit, Asked: state.Asked}
 	c.update(func(s *CaptureStatus) {
 		*s = CaptureStatus{Source: c.o.Source, Holding: true, Since: time.Now()}
 		s.Cut.Fold(state) // with maps of its own
@@ -166,6 +169,13 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop() // before Wait
+	asked := make(chan cdc.Order)
+	resume.Orders = asked
+	wg.Go(func() {
+		if err := orders.Follow(wctx, c.o.Connection, c.o.Topics, c.o.Source, resume.Asked, c.log, asked); err != nil {
+			c.log.Error("orders are not followed", "err", err)
+		}
+	})
 	wg.Go(func() { in.run(wctx, resume) })
 	return (&committer{capture: c, producer: p, in: in, state: state, topic: topic}).run()
 }

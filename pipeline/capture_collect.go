@@ -105,6 +105,10 @@ func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 	if err := in.describe(ctx, t); err != nil {
 		return err
 	}
+	added, err := in.tables.add(ctx, t.Loads)
+	if err != nil {
+		return err
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.heard = now
@@ -124,6 +128,7 @@ func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 	}
 	bytes := in.cur.bytes
 	in.add(t, now)
+	in.cur.cut.Partitions = cut.Merged(in.cur.cut.Partitions, added)
 	in.since.bytes += in.cur.bytes - bytes
 	first := in.since.content && in.since.began.IsZero()
 	if first {

@@ -68,6 +68,30 @@ func (t *captureTables) ensure(ctx context.Context) error {
 	return broker.Denied(broker.EnsureTopics(ctx, t.client, t.capture.o.Connection, topics...))
 }
 
+// add makes the topics of tables that an order added. It gives their partition
+// numbers, by topic.
+func (t *captureTables) add(ctx context.Context, loads map[cdc.TableID]cdc.Load) (map[string]int, error) {
+	var added map[string]int
+	for id := range loads {
+		topic := t.capture.o.Topics.Rows(t.capture.o.Source, id)
+		if _, ok := t.topics[topic]; ok {
+			continue
+		}
+		if err := schemas.CheckTopic(topic); err != nil {
+			return nil, cdc.Haltf("topic-name", "%v", err)
+		}
+		n := max(t.capture.o.Added, 1)
+		if err := broker.EnsureTopics(ctx, t.client, t.capture.o.Connection, broker.Rows(topic, n, t.capture.o.Window)); err != nil {
+			return nil, broker.Denied(err)
+		}
+		if added == nil {
+			added = map[string]int{}
+		}
+		t.topics[topic], added[topic] = n, n
+	}
+	return added, nil
+}
+
 // versions bounds what is remembered of tables: a stream that reconnects may
 // describe each anew.
 const versions = 4096

@@ -66,6 +66,9 @@ func (t Topics) Retry(flow string) string { return t.join("retry", flow) }
 // Holds is the topic of flows that are held, and of what people ask about them.
 func (t Topics) Holds() string { return t.join("holds") }
 
+// Orders is the topic of what people ask of captures that run.
+func (t Topics) Orders() string { return t.join("orders") }
+
 // Schemas is the topic of the embedded registry.
 func (t Topics) Schemas() string { return t.join("schemas") }
 

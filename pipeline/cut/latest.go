@@ -25,12 +25,13 @@ func (c *Cut) Fold(d *Cut) {
 		c.Asked, c.Refused = d.Asked, d.Refused
 	}
 	c.Marks = c.Marks.with(d.Marks)
-	c.Partitions = merged(c.Partitions, d.Partitions)
-	c.Loads = merged(c.Loads, d.Loads)
+	c.Partitions = Merged(c.Partitions, d.Partitions)
+	c.Loads = Merged(c.Loads, d.Loads)
 	c.Epochs = append(c.Epochs[:len(c.Epochs):len(c.Epochs)], d.Epochs...)
 }
 
-func merged[K comparable, V any](into, from map[K]V) map[K]V {
+// Merged is into with what is in from, made where there is none.
+func Merged[K comparable, V any](into, from map[K]V) map[K]V {
 	if len(from) == 0 {
 		return into
 	}
@@ -46,7 +47,7 @@ func (m Marks) with(d Marks) Marks {
 		if m == nil {
 			m = Marks{}
 		}
-		m[topic] = merged(m[topic], parts)
+		m[topic] = Merged(m[topic], parts)
 	}
 	return m
 }

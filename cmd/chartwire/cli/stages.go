@@ -192,7 +192,7 @@ func (b *builder) capture(name string) (*stage, error) {
 	}
 	c, err := pipeline.NewCapture(pipeline.CaptureOptions{
 		Source: name, Stream: src.Stream, Connection: b.kafka, Topics: b.topics, Register: b.registry.Register,
-		Tables: tables, Partitions: parts, Window: b.cfg.Kafka.Replay, Fingerprint: b.cfg.Fingerprint(),
+		Tables: tables, Partitions: parts, Added: b.cfg.Sources[name].Partitions, Window: b.cfg.Kafka.Replay, Fingerprint: b.cfg.Fingerprint(),
 		Log: b.log, Metrics: b.metrics,
 	})
 	if err != nil {
