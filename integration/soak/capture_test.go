@@ -32,6 +32,7 @@ type spec struct {
 	Registry, Prefix     string
 	Tables               []cdc.TableID
 	ChunkRows, Piece     int
+	Workers              int
 }
 
 const source = "soak"
@@ -40,7 +41,7 @@ func (s *spec) topics() schemas.Topics { return schemas.Topics{Prefix: s.Prefix}
 
 func (s *spec) capture(log *slog.Logger) (*pipeline.Capture, error) {
 	cfg := mysql.Config{Name: source, Addr: s.Addr, User: s.User, Password: s.Password, Heartbeat: 200 * time.Millisecond,
-		Patience: time.Minute, Piece: s.Piece, Snapshot: mysql.Snapshot{ChunkRows: s.ChunkRows}, Log: log}
+		Patience: time.Minute, Piece: s.Piece, Snapshot: mysql.Snapshot{ChunkRows: s.ChunkRows, Workers: s.Workers}, Log: log}
 	for _, id := range s.Tables {
 		cfg.Selections = append(cfg.Selections, cdc.Selection{Table: id})
 	}

@@ -127,7 +127,7 @@ func (w *world) enough(t *testing.T, runs uint64) {
 		return
 	}
 	for _, what := range []string{"kill", "SIGKILL", "stop", "db cut", "kafka cut", "db delayed", "kafka delayed", "db stalled", "kafka stalled",
-		"db cut after bytes", "kafka cut after bytes", "server killed", "server restarted", "failover", "ddl", "rollbacks", "mariadb", "mysql", "mysql-file"} {
+		"db cut after bytes", "kafka cut after bytes", "server killed", "server restarted", "failover", "ddl", "XA", "rollbacks", "mariadb", "mysql", "mysql-file"} {
 		if w.counts.of(what) == 0 {
 			t.Errorf("%s never happened in %d runs", what, runs)
 		}

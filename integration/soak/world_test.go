@@ -107,7 +107,7 @@ func (w *world) startDB(k kind) (*servers.DB, error) {
 		return nil, err
 	}
 	w.t.Cleanup(func() { os.RemoveAll(dir) })
-	db, err := servers.StartDB(k.flavor, dir, append([]string{"--max-connections=500", "--max-binlog-size=4M", "--log-slave-updates"}, k.args...)...)
+	db, err := servers.StartDB(k.flavor, dir, append([]string{"--max-connections=500", "--max-binlog-size=4M", "--log-slave-updates", "--myisam-recover-options=FORCE,BACKUP"}, k.args...)...)
 	if err == nil {
 		w.t.Cleanup(func() { db.Close() })
 	}

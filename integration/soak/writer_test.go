@@ -3,9 +3,11 @@ package soak
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,7 @@ type writer struct {
 	conn *sql.Conn
 	// pending are the tags of the open transaction that a rollback takes back.
 	pending map[int64]int64
+	whole   bool // on tables with transactions only
 }
 
 // write does transactions until enough is closed, and a number at least.
@@ -59,6 +62,7 @@ func (w *writer) transaction(ctx context.Context) error {
 		return fmt.Errorf("writing: %w", err)
 	}
 	if w.exec(ctx, "rollback") != nil {
+		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn }) // nobody gets it again
 		w.close()
 	}
 	return nil
@@ -101,7 +105,7 @@ func expected(err error) bool {
 		return true // the connection broke
 	}
 	switch e.Number {
-	case 1785, 1054, 1060, 1091, 1136, 1146, 1050, 1051, 1062, 1205, 1213, 1412, 1317, 1053, 1927, 1290, 1836, 4031, 1265, 1020:
+	case 1785, 1399, 1397, 1402, 1613, 1614, 1054, 1060, 1091, 1136, 1146, 1050, 1051, 1062, 1205, 1213, 1412, 1317, 1053, 1927, 1290, 1836, 4031, 1265, 1020:
 		return true
 	}
 	return false
@@ -113,6 +117,9 @@ func (w *writer) step(ctx context.Context) error {
 	}
 	if w.d.IntN(3) > 0 {
 		return w.statement(ctx, true)
+	}
+	if w.d.IntN(6) == 0 {
+		return w.xa(ctx)
 	}
 	if err := w.exec(ctx, "start transaction"); err != nil {
 		return err
@@ -135,6 +142,75 @@ func (w *writer) step(ctx context.Context) error {
 		return err
 	}
 	w.sure()
+	return nil
+}
+
+// xa is a transaction of two phases, on the tables that have them. One whose
+// second phase did not come is ended when the run is.
+func (w *writer) xa(ctx context.Context) error {
+	w.whole = true
+	defer func() { w.whole = false }()
+	if !slices.ContainsFunc(w.run.tables, func(t *table) bool { return t.engine == "InnoDB" }) {
+		return nil
+	}
+	id := fmt.Sprintf("'%s-%d'", w.run.name, w.run.tags.Add(1))
+	if err := w.exec(ctx, "xa start "+id); err != nil {
+		return err
+	}
+	for range 1 + w.d.IntN(3) {
+		if err := w.statement(ctx, false); err != nil {
+			return err
+		}
+	}
+	if err := w.exec(ctx, "xa end "+id); err != nil {
+		return err
+	}
+	end, kept := "xa commit "+id, w.d.IntN(3) > 0
+	if !kept {
+		end = "xa rollback " + id
+	}
+	if err := w.exec(ctx, "xa prepare "+id); err != nil {
+		return err
+	}
+	time.Sleep(time.Duration(w.d.IntN(int(w.run.rest))))
+	if err := w.exec(ctx, end); err != nil {
+		return err
+	}
+	w.run.world.counts.add("XA", 1)
+	if kept {
+		w.sure()
+	}
+	return nil
+}
+
+// settle ends the transactions that are still prepared.
+func (r *run) settle() error {
+	rows, err := r.pool().Query("xa recover")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var format, a, b int
+		var id string
+		if err := rows.Scan(&format, &a, &b, &id); err != nil {
+			return err
+		}
+		if strings.HasPrefix(id, r.name+"-") {
+			ids = append(ids, id)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for i, id := range ids {
+		end := []string{"commit", "rollback"}[i%2]
+		r.log("xa %s '%s'", end, id)
+		if _, err := r.pool().Exec(fmt.Sprintf("xa %s '%s'", end, id)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -173,6 +249,9 @@ func merge(a, b map[int64]int64) map[int64]int64 {
 // statement changes rows of one table.
 func (w *writer) statement(ctx context.Context, alone bool) error {
 	t := w.run.tables[w.d.IntN(len(w.run.tables))]
+	for w.whole && t.engine == "MyISAM" {
+		t = w.run.tables[w.d.IntN(len(w.run.tables))]
+	}
 	tag := w.run.tags.Add(1)
 	counted := true
 	var q string
@@ -238,17 +317,27 @@ func (w *writer) unsure() {
 
 // ddl changes a table.
 func (w *writer) ddl(ctx context.Context) error {
+	w.run.altering.Lock()
+	defer w.run.altering.Unlock()
 	t := w.run.tables[w.d.IntN(len(w.run.tables))]
 	i := min(w.d.IntN(len(xs)), w.d.IntN(len(xs))) // few, so that statements meet
+	wide := &t.wide[i/2]
+	kind := changing[i&^1]
+	if *wide {
+		kind = changing[i|1]
+	}
 	var q []string
 	switch n := w.d.IntN(12); {
 	case n < 4:
 		place := []string{"", " first", " after tag"}[w.d.IntN(3)]
-		q = []string{fmt.Sprintf("alter table %s add column %s %s%s", t.name, xs[i], changing[i&^1], place)}
+		q = []string{fmt.Sprintf("alter table %s add column %s %s%s", t.name, xs[i], kind, place)}
 	case n < 6:
+		*wide = true
 		q = []string{fmt.Sprintf("alter table %s modify column %s %s", t.name, xs[i], changing[i|1])}
-	case n < 8:
+	case n < 7:
 		q = []string{fmt.Sprintf("alter table %s drop column %s", t.name, xs[i])}
+	case n < 8 && !*wide:
+		q = []string{fmt.Sprintf("alter table %s rename column %s to %s", t.name, xs[i], xs[i^1])}
 	case n < 10:
 		q = []string{"truncate table " + t.name}
 	case n < 11:
