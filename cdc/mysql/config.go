@@ -59,6 +59,9 @@ type Config struct {
 	// Catchup is how long a replica is waited for that has not come to what was
 	// read, until that is a halt.
 	Catchup time.Duration
+	// Retention is how long the server must keep its log at least, or Check
+	// refuses it.
+	Retention time.Duration
 	// Piece is the size in bytes from which on a transaction is given in
 	// pieces.
 	Piece int
@@ -86,6 +89,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Patience == 0 {
 		c.Patience = DefaultPatience
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
 	}
 	if c.Catchup == 0 {
 		c.Catchup = DefaultCatchup

@@ -12,7 +12,7 @@ import (
 // metrics are what a source counts. All are labelled with its name.
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
-	heartbeat, behind                       prometheus.Gauge
+	heartbeat, behind, purged               prometheus.Gauge
 	lost, heldRows                          *prometheus.CounterVec
 	held                                    *prometheus.GaugeVec
 }
@@ -31,6 +31,8 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 			Help: "When the source last said that it had nothing more to say."})),
 		behind: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_server_behind_seconds",
 			Help: "How long a replica has been waited for that lacks transactions that were read; 0 when none is."})),
+		purged: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_position_purged_timestamp_seconds",
+			Help: "When the source may delete the log that follows the position, at the earliest: less time() is how long a capture may stand still. +Inf: never."})),
 		lost: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 		heldRows: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_held_rows_total",

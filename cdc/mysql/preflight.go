@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// Retention is how long a server must keep its log at least: a weekend, and a
-// few days to notice.
-const Retention = 7 * 24 * time.Hour
+// DefaultRetention is how long a server must keep its log at least: a weekend,
+// and a few days to notice.
+const DefaultRetention = 7 * 24 * time.Hour
 
 // check is one run of Check.
 type check struct {
@@ -41,7 +40,9 @@ func (s *Source) Check(ctx context.Context) ([]Problem, error) {
 	}
 	k.server()
 	k.log()
-	k.retention()
+	if err := k.retention(); err != nil {
+		return nil, fmt.Errorf("source %s: %w", s.cfg.Name, err)
+	}
 	if err := k.rights(ctx); err != nil {
 		return nil, fmt.Errorf("source %s: %w", s.cfg.Name, err)
 	}
@@ -61,8 +62,8 @@ func (k *check) warning(code, text, fix string) {
 
 func (k *check) readVariables() error {
 	r, err := k.c.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_format', 'binlog_row_image', 'binlog_row_metadata', " +
-		"'binlog_row_value_options', 'gtid_mode', 'gtid_strict_mode', 'server_id', 'binlog_expire_logs_seconds', 'expire_logs_days', " +
-		"'binlog_expire_logs_auto_purge', 'log_bin', 'require_secure_transport', 'max_binlog_total_size')")
+		"'binlog_row_value_options', 'gtid_mode', 'gtid_strict_mode', 'server_id', " +
+		"'log_bin', 'require_secure_transport')")
 	if err != nil {
 		return fmt.Errorf("reading the server's settings: %w", err)
 	}
@@ -126,24 +127,30 @@ func (k *check) log() {
 	}
 }
 
-// retention looks at how long the log is kept. 0 is for ever.
-func (k *check) retention() {
-	kept := time.Duration(0)
-	seconds, _ := strconv.ParseFloat(k.vars["binlog_expire_logs_seconds"], 64)
-	days, _ := strconv.ParseFloat(k.vars["expire_logs_days"], 64)
+// retention looks at how long the log is kept.
+func (k *check) retention() error {
+	r, err := askRetention(k.c)
+	if err != nil {
+		return err
+	}
+	least := k.s.cfg.Retention
+	const code, why = "binlog-retention", "a longer outage makes all tables be read again"
+	set := k.set("binlog_expire_logs_seconds", "1209600")
+	if r.hosted {
+		set = "CALL mysql.rds_set_configuration('binlog retention hours', 336);"
+	}
 	switch {
-	case seconds > 0:
-		kept = time.Duration(seconds * float64(time.Second))
-	case days > 0:
-		kept = time.Duration(days * 24 * float64(time.Hour))
+	case r.unseen:
+		k.warning(code, "the provider keeps the log by a setting that the user may not read", "GRANT SELECT ON mysql.rds_configuration TO "+text(k.s.cfg.User)+"@'%';")
+	case r.hosted && r.age == 0:
+		k.problem(code, "the provider deletes the log as soon as it can (binlog retention hours is NULL): "+why, set)
+	case r.age > 0 && r.age < least:
+		k.problem(code, fmt.Sprintf("the log is kept for %s, less than %s: %s", r.age, least, why), set)
 	}
-	if k.vars["binlog_expire_logs_auto_purge"] != "OFF" && kept > 0 && kept < Retention {
-		k.problem("binlog-retention", fmt.Sprintf("the log is kept for %s, less than %s: a longer outage makes all tables be read again", kept, Retention),
-			k.set("binlog_expire_logs_seconds", "1209600"))
+	if r.size > 0 {
+		k.warning(code, fmt.Sprintf("max_binlog_total_size is %d: a burst of changes shortens the time that the log is kept", r.size), k.set("max_binlog_total_size", "0"))
 	}
-	if size := k.vars["max_binlog_total_size"]; size != "" && size != "0" {
-		k.warning("binlog-retention", "max_binlog_total_size is "+size+": a burst of changes shortens the time that the log is kept", k.set("max_binlog_total_size", "0"))
-	}
+	return nil
 }
 
 // Grants are the least rights that reading needs, as statements. MariaDB and

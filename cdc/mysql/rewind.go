@@ -2,14 +2,11 @@ package mysql
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
 
 	"chartwire/cdc"
-
-	"github.com/go-mysql-org/go-mysql/replication"
 )
 
 // Rewind is an earlier place in a source's log, and what would be read again
@@ -127,32 +124,17 @@ func (r *rewinder) newest(before func(file string) (bool, error)) (int, error) {
 
 func (r *rewinder) fileOfTime(ctx context.Context) (int, error) {
 	i, err := r.newest(func(file string) (bool, error) {
-		at, err := r.created(ctx, file)
+		at, err := r.st.created(ctx, file)
 		return !at.After(r.to.time), err
 	})
 	if err != nil || i >= 0 {
 		return i, err
 	}
-	at, err := r.created(ctx, r.files[0].file)
+	at, err := r.st.created(ctx, r.files[0].file)
 	if err != nil {
 		return 0, err
 	}
 	return 0, cdc.Haltf(HaltPurged, "the server's log begins at %s: name a later time, or load the tables again", at.Format(time.RFC3339))
-}
-
-// created is when a file of the log was begun, by our clock.
-func (r *rewinder) created(ctx context.Context, file string) (at time.Time, err error) {
-	err = r.st.pass(ctx, origin{at: place{file, 4}}, func(raw []byte) error {
-		if len(raw) < headerSize || replication.EventType(raw[4]) != replication.FORMAT_DESCRIPTION_EVENT {
-			return nil
-		}
-		at = time.Unix(int64(binary.LittleEndian.Uint32(raw)), 0).Add(r.st.v.offset)
-		return errEnough
-	})
-	if err != nil {
-		return at, fmt.Errorf("asking for the start of %s: %w", file, err)
-	}
-	return at.UTC(), nil
 }
 
 func (r *rewinder) fileOfPlace() (int, error) {

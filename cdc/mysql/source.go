@@ -17,6 +17,7 @@ type Source struct {
 	metrics  *metrics
 	addrs    []string
 	turn     atomic.Int32    // which of them is read, or tried next
+	purged   atomic.Uint64   // the bits of a float64: seconds
 	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }
 

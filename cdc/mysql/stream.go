@@ -46,6 +46,8 @@ type stream struct {
 	yielded  time.Time // what was newest then
 	unsaid   bool      // the position moved since
 	readTime time.Time
+	// keeps is how long the server keeps what it writes now.
+	keeps time.Duration
 	// elsewhere says that the position is of another server than this one.
 	elsewhere bool
 	// replaying says that the rows at hand are of an XA transaction that is
@@ -139,6 +141,9 @@ func (st *stream) session(ctx context.Context) error {
 		return st.s.explain(err)
 	}
 	st.s.metrics.behind.Set(0)
+	if st.keeps, err = st.kept(ctx); err != nil {
+		return st.s.explain(err)
+	}
 	st.hook()
 	st.f.decided = func(p *prepared, events []event) error { return st.decided(ctx, p, events) }
 	st.out.restart(st.done)
@@ -259,6 +264,7 @@ func (st *stream) give(t *cdc.Txn) error {
 // heartbeat says that everything up to now is known.
 func (st *stream) heartbeat() error {
 	st.s.metrics.heartbeat.SetToCurrentTime()
+	st.lasting(st.readTime)
 	return st.give(&cdc.Txn{Begin: true, End: true, CommitTime: st.readTime, Checkpoint: cdc.Checkpoint{Position: st.f.pos.cdc()}})
 }
 
@@ -281,6 +287,7 @@ func (st *stream) ended(committed bool) error {
 		return st.between()
 	}
 	t := st.out.last(st.f.g.commitTime.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc()})
+	st.lasting(t.CommitTime)
 	if err := st.give(t); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	servers := src.Servers()
 	cfg := mysql.Config{
 		Name: name, Addr: servers[0], Others: servers[1:], User: src.User, Password: src.Password.Reveal(),
-		ServerID: uint32(src.ServerID),
+		ServerID: uint32(src.ServerID), Retention: src.Retention,
 		Snapshot: mysql.Snapshot{ChunkRows: src.Snapshot.ChunkRows, Workers: src.Snapshot.Workers, Pause: src.Snapshot.Pause},
 		Log:      s.log,
 	}

@@ -174,6 +174,12 @@ func (b *builder) selections(source string) []cdc.Selection {
 	return list
 }
 
+// captureStatus is a capture's, and until when its source keeps what follows.
+type captureStatus struct {
+	pipeline.CaptureStatus
+	Purged time.Time `json:"purged,omitzero"`
+}
+
 func (b *builder) capture(name string) (*stage, error) {
 	cfg, err := b.sourceConfig(name)
 	if err != nil {
@@ -200,7 +206,7 @@ func (b *builder) capture(name string) (*stage, error) {
 	}
 	return &stage{
 		kind: "capture", name: name, run: c.Run,
-		status: func() any { return c.Status() },
+		status: func() any { return captureStatus{c.Status(), src.Purged()} },
 		ready: func() error {
 			st := c.Status()
 			return notReady(st.Holding, "source", st.Heard)

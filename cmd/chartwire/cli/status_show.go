@@ -44,13 +44,16 @@ func (r *answer) show(w io.Writer, now time.Time) error {
 }
 
 func (r *answer) capture(w io.Writer, now time.Time) error {
-	var s pipeline.CaptureStatus
+	var s captureStatus
 	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding) {
 		return err
 	}
 	fmt.Fprintf(w, "  captured  %d rows in %d transactions since %s; heard of %s ago, committed %s ago\n",
 		s.Rows, s.Txns, s.Since.Local().Format(time.DateTime), ago(now, s.Heard), ago(now, s.Committed))
 	fmt.Fprintf(w, "  position  %s\n", s.Cut.Checkpoint.Position)
+	if !s.Purged.IsZero() {
+		fmt.Fprintf(w, "  kept      the source may delete what follows from %s on\n", s.Purged.Local().Format(time.DateTime))
+	}
 	var loading []string
 	for _, id := range slices.SortedFunc(maps.Keys(s.Cut.Loads), cdc.TableID.Compare) {
 		l := s.Cut.Loads[id]

@@ -124,6 +124,9 @@ func (c *Config) checkSource(d *decoder, name string) {
 	if d.said(at+".snapshot.workers") && (s.Snapshot.Workers < 1 || s.Snapshot.Workers > 32) && !d.failed(at+".snapshot.workers") {
 		d.bad(at+".snapshot.workers", "must be 1 to 32: each is a connection that reads at full speed")
 	}
+	if d.said(at+".retention") && s.Retention < time.Hour && !d.failed(at+".retention") {
+		d.bad(at+".retention", "must be at least 1h; left out, it is 7 days")
+	}
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
 	}
@@ -132,7 +135,7 @@ func (c *Config) checkSource(d *decoder, name string) {
 // checkServers looks at where a source is.
 func checkServers(d *decoder, s *Source, at string) {
 	key, servers := at+".address", s.Servers()
-	if s.Addresses != nil {
+	if d.said(at + ".addresses") {
 		key = at + ".addresses"
 		if s.Address != "" {
 			d.bad(key, "stands in the place of address: say one of them")

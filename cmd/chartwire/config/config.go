@@ -103,10 +103,13 @@ type Source struct {
 	TLS       *TLS     `yaml:"tls"`
 	Zone      Zone     `yaml:"zone"`
 	// KeyPrefix makes the keys of records <source>:<id>.
-	KeyPrefix  bool     `yaml:"key_prefix"`
-	ServerID   int      `yaml:"server_id"`
-	Partitions int      `yaml:"partitions"`
-	Snapshot   Snapshot `yaml:"snapshot"`
+	KeyPrefix  bool `yaml:"key_prefix"`
+	ServerID   int  `yaml:"server_id"`
+	Partitions int  `yaml:"partitions"`
+	// Retention is how long the server must keep its log at least, where the 7
+	// days that check asks for cannot be had.
+	Retention time.Duration `yaml:"retention"`
+	Snapshot  Snapshot      `yaml:"snapshot"`
 }
 
 // Servers are the addresses, however they are said.

@@ -1,0 +1,123 @@
+package mysql
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/integration/faults"
+	"chartwire/integration/servers"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// How long a capture may stand still is a number that can be watched, whatever
+// it is that bounds it, and is refused where it is too short.
+func TestRetention(t *testing.T) {
+	faults.Shows(t, "binlog-retention-gauge", "a metric and the status say when the source may delete what follows the position, by age, by size, or by the provider's setting")
+	for _, flavor := range []servers.Flavor{servers.MariaDBNew, servers.MySQLNew} {
+		t.Run(flavor.Name, func(t *testing.T) {
+			t.Parallel()
+			db := servers.Database(t, flavor)
+			r := rigOn(t, db, people+"InnoDB", "people")
+			refused := func(want ...string) {
+				t.Helper()
+				if got := codes(t, check1(t, r.cfg)); !slices.Equal(got, want) {
+					t.Errorf("the check says %v, want %v", got, want)
+				}
+			}
+			const forever = time.Duration(math.MaxInt64)
+			var resume cdc.Resume
+			left := func(least, most time.Duration) {
+				t.Helper()
+				reg := prometheus.NewRegistry()
+				r.cfg.Metrics = reg
+				s, err := New(r.cfg)
+				must(t, err)
+				p := tapSource(t, s, resume)
+				if resume.Loads == nil {
+					p.loaded()
+				}
+				r.exec("update people set note = uuid()")
+				p.next()
+				at := gauge(t, reg, "chartwire_capture_position_purged_timestamp_seconds")
+				if got := at - float64(time.Now().Unix()); math.IsInf(at, 1) != (least == forever) || least < forever && got < least.Seconds()-float64(patience/time.Second) || least < forever && got > most.Seconds()+1 {
+					t.Errorf("kept for %.0f seconds more, want %s to %s", got, least, most)
+				}
+				if shown := s.Purged(); shown.IsZero() != math.IsInf(at, 1) {
+					t.Errorf("the status says %s", shown)
+				}
+				p.stop()
+				resume = p.resume()
+			}
+			set := func(name, value string) { must(t, db.Exec("set global "+name+" = "+value)) }
+
+			r.exec("insert into people values (1,'a',null)")
+			set("binlog_expire_logs_seconds", "864000")
+			left(240*time.Hour, 240*time.Hour)
+			refused()
+			set("binlog_expire_logs_seconds", "86400")
+			left(24*time.Hour, 24*time.Hour)
+			refused("binlog-retention")
+			r.cfg.Retention = 12 * time.Hour // somebody's decision
+			refused()
+			set("binlog_expire_logs_seconds", "0")
+			left(forever, forever)
+			if flavor.Name == "mysql" {
+				set("binlog_expire_logs_seconds", "86400")
+				set("binlog_expire_logs_auto_purge", "OFF")
+				left(forever, forever)
+			} else {
+				set("max_binlog_total_size", "1048576")
+				left(0, time.Hour)
+				refused("binlog-retention?")
+				set("max_binlog_total_size", "0")
+			}
+
+			must(t, db.Exec("create table mysql.rds_configuration (name varchar(60), value varchar(60)); insert into mysql.rds_configuration values ('binlog retention hours', null)"))
+			refused("binlog-retention")
+			left(0, 0)
+			must(t, db.Exec("update mysql.rds_configuration set value = '200'"))
+			refused()
+			left(200*time.Hour, 200*time.Hour)
+		})
+	}
+}
+
+// A server whose clock is off gives commit times that are right: lag is measured
+// against this machine's clock.
+func TestServerClock(t *testing.T) {
+	faults.Shows(t, "source-clock", "commit times are corrected by the difference, measured at each connect; the check names it")
+	const slow = 2 * time.Hour
+	byID(t, func(t *testing.T, k kind) {
+		db := servers.Database(t, k.flavor)
+		r := rigOn(t, db, people+"InnoDB", "people")
+		// The sessions of users without all rights have the wrong clock.
+		wrong := fmt.Sprintf("set timestamp = unix_timestamp(sysdate(6)) - %d", int(slow.Seconds()))
+		must(t, db.Exec("create user 'reader'@'%' identified by 'r'"))
+		r.cfg.User, r.cfg.Password = "reader", "r"
+		s, err := New(r.cfg)
+		must(t, err)
+		for _, grant := range s.Grants(k.name == "mariadb") {
+			must(t, db.Exec(grant))
+		}
+		must(t, db.Exec("set global init_connect = '"+wrong+"'"))
+		if got := codes(t, check1(t, r.cfg)); !slices.Contains(got, "server-clock?") {
+			t.Errorf("the check says %v", got)
+		}
+		p := r.tap(cdc.Resume{})
+		p.loaded()
+		if k.name == "mysql" {
+			wrong += fmt.Sprintf("; set original_commit_timestamp = cast((unix_timestamp(sysdate(6)) - %d) * 1000000 as unsigned)", int(slow.Seconds()))
+		}
+		before := time.Now()
+		r.exec(wrong + "; insert into people values (1,'a',null)")
+		txn := p.next()
+		if txn.CommitTime.Before(before.Add(-2*time.Second)) || txn.CommitTime.After(time.Now().Add(2*time.Second)) {
+			t.Errorf("committed at %s by our clock, and said to be at %s", before, txn.CommitTime)
+		}
+	})
+}
