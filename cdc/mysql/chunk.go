@@ -27,9 +27,10 @@ type snapshotTable struct {
 }
 
 type keyColumn struct {
-	name   string
-	binary bool // its text is hexadecimal
-	number bool // its text is a number
+	name   string // or the expression that compares as the index is sorted
+	binary bool   // its text is hexadecimal
+	number bool   // its text is a number
+	real   bool   // its text is a number that is to be a double
 	// charset and collation are a text's: it is compared as its index is sorted.
 	charset, collation string
 }
@@ -101,7 +102,8 @@ func (s *Source) prepareTable(c *conn, v *server, id cdc.TableID, columns []stri
 	if err != nil {
 		return nil, err
 	}
-	return t, t.statement(collations)
+	t.statement(collations)
+	return t, nil
 }
 
 // keyCollations are the character set and the collation of each text column of a
@@ -121,22 +123,27 @@ func keyCollations(c *conn, id cdc.TableID) (map[string][2]string, error) {
 
 // statement puts the SELECT together. Key columns come first, in a form that
 // goes back into a condition; the encoder's columns follow.
-func (t *snapshotTable) statement(collations map[string][2]string) error {
+func (t *snapshotTable) statement(collations map[string][2]string) {
 	meta := t.info.meta
 	var cols, order []string
 	for _, k := range meta.Key {
 		m := &meta.Columns[k]
 		kc, expr := keyColumn{name: ident(m.Name)}, ident(m.Name)
 		switch m.Type {
-		case gomysql.MYSQL_TYPE_FLOAT, gomysql.MYSQL_TYPE_DOUBLE, gomysql.MYSQL_TYPE_BIT, gomysql.MYSQL_TYPE_GEOMETRY, gomysql.MYSQL_TYPE_JSON:
-			return keyTypeHalt(t.info, m.Name)
+		case gomysql.MYSQL_TYPE_FLOAT, gomysql.MYSQL_TYPE_DOUBLE:
+			kc.real, expr = true, expr+"+0e0" // all its digits
+		case gomysql.MYSQL_TYPE_BIT:
+			kc.number, expr = true, expr+"+0"
 		case gomysql.MYSQL_TYPE_TINY, gomysql.MYSQL_TYPE_SHORT, gomysql.MYSQL_TYPE_INT24, gomysql.MYSQL_TYPE_LONG,
 			gomysql.MYSQL_TYPE_LONGLONG, gomysql.MYSQL_TYPE_NEWDECIMAL, gomysql.MYSQL_TYPE_YEAR:
 			kc.number = true
 		case gomysql.MYSQL_TYPE_STRING, gomysql.MYSQL_TYPE_VARCHAR, gomysql.MYSQL_TYPE_BLOB:
 			switch real := byte(m.Meta >> 8); {
 			case m.Type == gomysql.MYSQL_TYPE_STRING && (real == gomysql.MYSQL_TYPE_ENUM || real == gomysql.MYSQL_TYPE_SET):
-				return keyTypeHalt(t.info, m.Name)
+				// Sorted by their numbers. Without CAST they would be compared as
+				// doubles, which a SET of 64 labels is too large for. No index is
+				// used to find the place, only to walk from the first row on.
+				kc.number, kc.name, expr = true, "CAST("+expr+" AS UNSIGNED)", "CAST("+expr+" AS UNSIGNED)"
 			case m.Declared == "uuid" || strings.HasPrefix(m.Declared, "inet"):
 			case m.Collation == binaryCollation:
 				kc.binary, expr = true, "HEX("+expr+")"
@@ -147,23 +154,18 @@ func (t *snapshotTable) statement(collations map[string][2]string) error {
 			}
 		}
 		t.keys = append(t.keys, kc)
-		cols, order = append(cols, expr), append(order, kc.name)
+		cols, order = append(cols, expr), append(order, ident(m.Name))
 	}
 	from := " FROM " + ident(meta.Database) + "." + ident(meta.Name)
 	t.ends = "SELECT " + strings.Join(cols, ", ") + from
 	cols = append(cols, t.enc.Select()...)
 	t.head = "SELECT " + strings.Join(cols, ", ") + from
 	t.order = " ORDER BY " + strings.Join(order, ", ")
-	return nil
 }
 
 // rawText is before the hexadecimal bytes of a text in a key: those without it,
 // of older cuts, are of the text in utf8mb4.
 const rawText = "x"
-
-func keyTypeHalt(info *tableInfo, column string) error {
-	return cdc.Haltf(HaltKeyType, "%s.%s: its primary key holds column %s, whose type has no text that compares as its index does; take the table out of the field maps", info.meta.Database, info.meta.Name, column)
-}
 
 // condition limits the read to the rows behind a key, up to another, either of
 // which may be nil, and to those that somebody asked for.
@@ -212,6 +214,10 @@ func (t *snapshotTable) beyond(key []string, than, last string) string {
 func (k keyColumn) literal(m image.ColumnMeta, value string) string {
 	switch {
 	case k.number:
+		return value
+	case k.real && !strings.Contains(value, "e"):
+		return value + "e0" // or it would be a decimal
+	case k.real:
 		return value
 	case k.binary:
 		return "x'" + value + "'"

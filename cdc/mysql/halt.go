@@ -23,5 +23,4 @@ const (
 	HaltResumeRow    = "resume-row-differs"     // inside a transaction, another row than before
 	HaltVersioned    = "table-system-versioned" // history rows look like rows
 	HaltTable        = "table-missing"          // a selected table that cannot be read
-	HaltKeyType      = "key-type"               // a primary key that has no keyset
 )

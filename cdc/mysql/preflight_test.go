@@ -43,7 +43,6 @@ create table memory1 (id int primary key) engine=MEMORY;
 create table parent (id int primary key);
 create table child (id int primary key, p int, foreign key (p) references parent (id) on delete cascade);
 create view v as select 1 as id;
-create table floatkey (id double primary key);
 create table other (id int primary key);`
 
 // Everything that is wrong is named at once, each with what mends it.
@@ -53,14 +52,14 @@ func TestCheckNamesEverything(t *testing.T) {
 	f := func(k servers.Flavor, args []string, ddl string, tables []string, wants ...string) {
 		t.Helper()
 		db := servers.Database(t, k, args...)
-		r := rigOn(t, db, badTables+ddl, append(tables, "fine", "nokey", "memory1", "child", "v", "floatkey", "missing", "other")...)
+		r := rigOn(t, db, badTables+ddl, append(tables, "fine", "nokey", "memory1", "child", "v", "missing", "other")...)
 		r.cfg.Selections[len(r.cfg.Selections)-1].Columns = []string{"id", "nothing"}
 		problems := check1(t, r.cfg)
 		if got := codes(t, problems); !slices.Equal(got, wants) {
 			t.Errorf("%s: got\n  %s\nwant\n  %s", k.Name, strings.Join(got, "\n  "), strings.Join(wants, "\n  "))
 		}
 		for _, p := range problems {
-			if p.Text == "" || p.Fix == "" && !p.Warning && p.Code != HaltKeyType && p.Code != HaltTable {
+			if p.Text == "" || p.Fix == "" && !p.Warning && p.Code != HaltTable {
 				t.Errorf("%s: no way to mend it", p)
 			}
 		}
@@ -69,10 +68,10 @@ func TestCheckNamesEverything(t *testing.T) {
 		"--binlog-expire-logs-seconds=3600", "--gtid-strict-mode=OFF", "--binlog-ignore-db=test"},
 		"create table hist (id int primary key) with system versioning", []string{"hist"},
 		"binlog-filter", "binlog-format", "binlog-retention", "column-missing", "engine", "foreign-key-cascade",
-		"gtid-strict?", "key-type", "row-image", "row-metadata", "table-missing", "table-system-versioned", "table-without-key")
+		"gtid-strict?", "row-image", "row-metadata", "table-missing", "table-system-versioned", "table-without-key")
 	f(servers.MySQLNew, []string{"--binlog-row-image=NOBLOB", "--binlog-row-metadata=MINIMAL", "--binlog-row-value-options=PARTIAL_JSON",
 		"--binlog-expire-logs-seconds=3600", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}, "", nil,
-		"binlog-retention", "column-missing", "engine", "gtid-mode?", "key-type", "partial-json", "row-image", "row-metadata",
+		"binlog-retention", "column-missing", "engine", "gtid-mode?", "partial-json", "row-image", "row-metadata",
 		"table-missing", "table-without-key")
 }
 
