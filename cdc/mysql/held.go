@@ -25,7 +25,7 @@ func alone(err error) *cdc.Halt {
 	var h *cdc.Halt
 	if errors.As(err, &h) {
 		switch h.Code {
-		case image.HaltType, image.HaltCharset, image.HaltNoKey, HaltKeyType, HaltVersioned, HaltTable:
+		case image.HaltType, image.HaltCharset, image.HaltNoKey, HaltVersioned, HaltTable:
 			return h
 		}
 	}
