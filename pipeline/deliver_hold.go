@@ -29,6 +29,8 @@ type flowState struct {
 	newest words
 	// taking is the offset of the newest request that is known.
 	taking int64
+	// sifting is that of the one for which what is held back is looked through.
+	sifting int64
 	// next is carried out when nothing of the flow is in the air any more.
 	next *holds.Request
 	// doubt says that writes may have been carried out whose answers we do not

@@ -8,6 +8,7 @@ import (
 
 	"chartwire/pipeline"
 	"chartwire/pipeline/audit"
+	"chartwire/pipeline/broker"
 	"chartwire/pipeline/holds"
 	"chartwire/sinks"
 )
@@ -162,6 +163,38 @@ func testHeldByHand(t *testing.T, e *deliverEnv) {
 	e.released(soon, e.askFor(holds.Release))
 	e.settle(soon)
 	e.equal()
+}
+
+// A release that the holder before had begun is gone on with, whatever was asked
+// meanwhile.
+func testReleasedAgain(t *testing.T, e *deliverEnv) {
+	e.askFor(holds.Hold)
+	r := e.start()
+	e.eventually(soon, "it is held", func() bool { return r.Status().Held["om"].Why == "a test" })
+	e.end(r)
+	for i := range 10 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	board, err := holds.Read(t.Context(), e.c, e.topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := board.State("crm", "om")
+	s.Held, s.Until = false, holds.Offsets{}
+	for topic := range s.From {
+		ends, err := broker.Ends(t.Context(), e.c, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, end := range ends[topic] {
+			s.Until.Put(topic, p, end)
+		}
+	}
+	e.produce(s.Record(e.topics))
+	at := e.askFor(holds.Release)
+	e.start()
+	e.released(soon, at)
+	e.eventually(soon, "what was held is there", func() bool { return len(e.held()) == 10 })
 }
 
 // The share counts: few records of many are none, the same of few are.

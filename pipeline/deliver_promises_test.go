@@ -31,6 +31,7 @@ var deliverPromises = []struct {
 	{"what a sink halted goes on when it may", []string{"om", "labs"}, testHaltPasses},
 	{"a mass change is held until a person releases it", nil, testHeld},
 	{"a person holds a flow", nil, testHeldByHand},
+	{"a release is asked for while one is under way", nil, testReleasedAgain},
 	{"what was put back while held is not taken away", nil, testHeldMistake},
 	{"a mass change is a share of the records", nil, testHeldShare},
 	{"a foreign record stops one flow", []string{"om", "labs"}, testForeign},

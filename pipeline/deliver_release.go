@@ -112,6 +112,7 @@ func (t *term) requested(r holds.Request) {
 // sift looks through what a flow holds back, or held back. The flow goes on as
 // it is meanwhile.
 func (t *term) sift(fl *flowState, r holds.Request) {
+	fl.sifting = r.Offset
 	from := broker.Offsets{}
 	for _, p := range t.partitions {
 		if p.flow != fl.Flow {
@@ -148,7 +149,8 @@ func (t *term) siftedThrough(s sifted) error {
 	switch {
 	case s.err != nil:
 		return fmt.Errorf("looking through what flow %s holds back: %w", fl.Flow, s.err)
-	case s.request.Offset != fl.taking: // something else was asked meanwhile
+	case s.request.Offset != fl.sifting: // it was begun anew
+	case fl.Held && s.request.Offset != fl.taking: // something else was asked meanwhile
 	case fl.Held:
 		fl.newest = s.newest
 		t.turn(fl, s.request)
