@@ -14,7 +14,6 @@ import (
 	"chartwire/pipeline/holds"
 	"chartwire/pipeline/lanes"
 	"chartwire/pipeline/lease"
-	"chartwire/pipeline/shadow"
 	"chartwire/pipeline/writes"
 	"chartwire/schemas"
 	"chartwire/sinks"
@@ -124,10 +123,15 @@ func (d *Deliver) Run(ctx context.Context) error {
 	defer metrics.unregister()
 	err = d.prepare(ctx)
 	if err == nil {
-		err = lease.Run(ctx, lease.Options{
+		warm := &deliverStandby{d: d}
+		warm.start(ctx)
+		err = warm.end(lease.Run(ctx, lease.Options{
 			Connection: d.o.Connection, Topics: d.o.Topics, Stage: "deliver", Name: d.o.Sink.Name(),
 			Fingerprint: d.o.Fingerprint, Log: d.log, Metrics: d.o.Metrics,
-		}, d.hold)
+		}, func(work context.Context, p *lease.Producer) error {
+			defer warm.start(ctx)
+			return d.hold(work, p, warm)
+		}))
 	}
 	s := &DeliverStatus{Sink: d.o.Sink.Name()}
 	if s.HaltCode = cdc.HaltCode(err); s.HaltCode != "" {
@@ -186,11 +190,11 @@ func (d *Deliver) ensureTopics(ctx context.Context) error {
 }
 
 // hold is one term of holding the sink.
-func (d *Deliver) hold(ctx context.Context, p *lease.Producer) error {
+func (d *Deliver) hold(ctx context.Context, p *lease.Producer, warm *deliverStandby) error {
 	taken := time.Now()
 	// Who stands by again must not look like a holder that does not move.
 	defer func() { d.status.Store(&DeliverStatus{Sink: d.o.Sink.Name()}) }()
-	store, err := d.openShadow(ctx)
+	store, err := warm.take(ctx)
 	if err != nil {
 		return fmt.Errorf("starting to deliver to %s: %w", d.o.Sink.Name(), err)
 	}
@@ -198,29 +202,8 @@ func (d *Deliver) hold(ctx context.Context, p *lease.Producer) error {
 	if err == nil {
 		err = t.run(ctx)
 	}
-	if err := errors.Join(err, store.Close()); err != nil {
+	if err != nil {
 		return fmt.Errorf("delivering to %s: %w", d.o.Sink.Name(), err)
 	}
 	return nil
-}
-
-func (d *Deliver) openShadow(ctx context.Context) (*shadow.Store, error) {
-	cl, err := d.o.Connection.Client()
-	if err != nil {
-		return nil, err
-	}
-	defer cl.Close()
-	topic := d.o.Topics.Shadow(d.o.Sink.Name())
-	id, err := shadow.Identify(ctx, cl, topic)
-	if err != nil {
-		return nil, err
-	}
-	store, err := shadow.Open(d.o.Dir, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := store.Refresh(ctx, d.o.Connection, topic); err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return store, nil
 }

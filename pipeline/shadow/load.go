@@ -55,6 +55,55 @@ func (s *Store) Refresh(ctx context.Context, c broker.Config, topic string) erro
 	return nil
 }
 
+// Follow reads the topic from where the copy ends, and goes on with what comes,
+// until ctx ends or something fails. Before the copy is used it has to be
+// brought to the end that there is then ([Store.Refresh]).
+func (s *Store) Follow(ctx context.Context, c broker.Config, topic string) (err error) {
+	cl, err := c.Client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(s.next)}}),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxBytes(4<<20), kgo.FetchMaxWait(followEvery))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	s.dirty, s.taken = map[string]*Entry{}, nil
+	l := loader{s: s, batch: s.db.NewBatch(), linked: map[string]*Entry{}}
+	defer func() { l.batch.Close() }()
+	next := s.next
+	for flushed := time.Now(); ; {
+		poll, cancel := context.WithDeadline(ctx, flushed.Add(followEvery))
+		fetches := cl.PollRecords(poll, 1000)
+		cancel()
+		for _, e := range fetches.Errors() {
+			if !errors.Is(e.Err, context.DeadlineExceeded) && ctx.Err() == nil {
+				return fmt.Errorf("following the shadow: %w", e.Err)
+			}
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			r := it.Next()
+			if err := l.add(r); err != nil {
+				return fmt.Errorf("following the shadow: %w", err)
+			}
+			next = r.Offset + 1
+		}
+		if ctx.Err() == nil && time.Since(flushed) < followEvery {
+			continue
+		}
+		if next > s.next {
+			if err := l.flush(next); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		flushed = time.Now()
+	}
+}
+
+// followEvery is how often what was followed is written: so much of it is read
+// again at most.
+const followEvery = 500 * time.Millisecond
+
 // loader gathers records into batches.
 type loader struct {
 	s        *Store

@@ -1,6 +1,7 @@
 package shadow_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -208,5 +209,21 @@ func TestRefreshReadsTheTopic(t *testing.T) {
 	if before == 0 || s.Next() != before {
 		t.Errorf("next %d, then %d: the copy was read again", before, s.Next())
 	}
+	// A standby follows instead, and stops at any moment.
+	fill(3000)
+	ends, err := broker.Ends(t.Context(), c, topic)
+	must(t, err)
+	for start := time.Now(); s.Next() < ends[topic][0]; {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		must(t, s.Follow(ctx, c, topic))
+		cancel()
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("followed to %d of %d", s.Next(), ends[topic][0])
+		}
+	}
+	check(s, 3000)
+	fill(20)
+	must(t, s.Refresh(t.Context(), c, topic))
+	check(s, 20)
 	must(t, s.Close())
 }
