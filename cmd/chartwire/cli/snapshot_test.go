@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline/cut"
+)
+
+func TestProgress(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	id := func(name string) cdc.TableID { return cdc.TableID{Database: "clinic", Name: name} }
+	state := func(when time.Time, rows, again int64) *cut.Cut {
+		return &cut.Cut{Time: when, Commit: when.Add(-time.Second), Loads: map[cdc.TableID]cdc.Load{
+			id("people"): {Phase: cdc.LoadReading, Rows: rows, Total: 10_000, Started: at.Add(-time.Minute), Paused: again > 400},
+			id("visits"): {Phase: cdc.LoadDone, Rows: 7, Started: at, Ended: at.Add(1500 * time.Millisecond), Again: []cdc.Reread{
+				{Order: 1, Where: "id = 5", Phase: cdc.LoadDone, Rows: 1, Ended: at},
+				{Order: 2, Where: "id = = 5", Phase: cdc.LoadDone, Ended: at, Problem: "the server does not take it"},
+				{Order: 3, Phase: cdc.LoadReading, Rows: again, Total: 7000, Started: at},
+			}},
+			id("notes"): {Phase: cdc.LoadWaiting},
+		}}
+	}
+	p := progress{source: "om", before: state(at, 1000, 400), now: state(at.Add(2*time.Second), 4000, 600)}
+	var b strings.Builder
+	if err := p.show(&b, at.Add(4*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"om: the stream is 3s behind",
+		"4000 of about 10000 rows, 1500 rows/s, about 4s left; paused",
+		"again: reading  600 of 7000 rows at most, 100 rows/s, about 1m4s left",
+		"read again where id = 5: 1 rows, done",
+		"read again where id = = 5: the server does not take it after 0 rows",
+		"clinic.notes   waiting         0 of about 0 rows",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in\n%s", want, b.String())
+		}
+	}
+	if r := openRead(&cdc.Load{Phase: cdc.LoadDone}); r != nil {
+		t.Errorf("a table that is read is still to be read: %+v", r)
+	}
+}
