@@ -16,6 +16,9 @@ type Halt struct {
 	// Columns are those of the table that are what is wrong, if some are.
 	Alone   bool
 	Columns []string
+	// At is the position before the transaction of the source that cannot be
+	// read, if it is one: what a person may pass over, and nothing else.
+	At Position
 }
 
 func (h *Halt) Error() string {

@@ -40,6 +40,14 @@ type Fingerprint struct {
 // IsZero reports whether the position is empty: nothing was ever read.
 func (p Position) IsZero() bool { return p.GTID == "" && p.File == "" }
 
+// Equal reports whether both are the same, in whatever zone their times are told.
+func (p Position) Equal(o Position) bool {
+	if p.Last.Time.Equal(o.Last.Time) {
+		p.Last.Time = o.Last.Time
+	}
+	return p == o
+}
+
 func (p Position) String() string {
 	switch {
 	case p.GTID != "":

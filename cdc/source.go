@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // Resume is all that a source needs to go on where another left off: what
@@ -19,6 +20,20 @@ type Resume struct {
 	// the order of their IDs; nil for nothing. Those up to Asked are passed over.
 	Asked  int64
 	Orders <-chan Order
+}
+
+// Passage is one transaction that a person passes over because it cannot be
+// read, described without a value of it.
+type Passage struct {
+	From, Behind Position
+	ID           string    // the transaction's, where the source gives ids
+	Time         time.Time // of its commit, or of what there is of it
+	Tables       []TableID // the captured ones that it is known to have changed
+	// Unknown says that it may have changed any captured table.
+	Unknown bool
+	Events  map[string]int // by kind
+	Rows    int64          // row images that could be counted, of any table
+	Bytes   int64
 }
 
 // Stream yields the transactions of a source from r on, without end, until ctx

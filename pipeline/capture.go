@@ -154,6 +154,7 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	if err := tables.ensure(ctx); err != nil {
 		return err
 	}
+	state.Halted = nil
 	state.Partitions, state.Full = maps.Clone(tables.topics), false // tables may add to its own
 	c.log.Info("capturing", "pos", state.Checkpoint.Position.String(), "seq", state.Seq)
 	resume := cdc.Resume{Checkpoint: state.Checkpoint, Loads: maps.Clone(state.Loads), Admit: tables.admit, Asked: state.Asked}

@@ -47,8 +47,9 @@ func amend(ctx context.Context, o AmendOptions, f func(ctx context.Context, stat
 		Connection: o.Connection, Topics: o.Topics, Stage: "capture", Name: o.Source, Fingerprint: o.Fingerprint, Log: o.Log,
 	}, func(_ context.Context, p *lease.Producer) error {
 		// It is ours now: what the wait was bounded by no longer counts.
+		// Whatever came of it is for the caller to hear: it is not tried again.
 		failed = amendHeld(ctx, o, p, f)
-		return failed
+		return nil
 	})
 	if err == nil {
 		err = failed

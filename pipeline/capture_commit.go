@@ -76,6 +76,7 @@ func (m *committer) run() error {
 			return err
 		}
 	}
+	m.state.Halted = haltedAt(m.in.err)
 	if err := m.swap(true); err != nil {
 		return err
 	}

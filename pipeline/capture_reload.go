@@ -33,7 +33,7 @@ func Reload(ctx context.Context, o AmendOptions) (before cdc.Position, err error
 				state.Loads[id] = l
 			}
 		}
-		state.Checkpoint = cdc.Checkpoint{}
+		state.Checkpoint, state.Halted = cdc.Checkpoint{}, nil
 		return act, nil
 	})
 	if err != nil {

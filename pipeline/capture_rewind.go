@@ -42,10 +42,10 @@ func Rewind(ctx context.Context, o AmendOptions, now, to cdc.Position) error {
 	err := amend(ctx, o, func(_ context.Context, state *cut.Cut) (audit.Entry, error) {
 		act := audit.New("rewind", "source "+o.Source, o.Reason)
 		act.Before, act.After = state.Checkpoint.Position.String(), to.String()
-		if state.Checkpoint.Position != now {
+		if !state.Checkpoint.Position.Equal(now) {
 			return act, ErrMoved
 		}
-		state.Checkpoint = cdc.Checkpoint{Position: to}
+		state.Checkpoint, state.Halted = cdc.Checkpoint{Position: to}, nil
 		return act, nil
 	})
 	if err != nil {

@@ -226,7 +226,8 @@ func (r *rewinder) scan(ctx context.Context, i int) error {
 	f.ended = func(bool) error { return r.boundary(true) }
 	f.rows = func(t *table, ev *rowsEvent) error {
 		if t.selection != nil && (r.found || !r.to.time.IsZero()) {
-			r.rows[t.id] += r.count(t, ev)
+			n, _ := t.count(ev) // what cannot be read, the stream says when it gets there
+			r.rows[t.id] += n
 		}
 		return nil
 	}
@@ -242,22 +243,6 @@ func (r *rewinder) scan(ctx context.Context, i int) error {
 		}
 		return f.follow(raw)
 	})
-}
-
-func (r *rewinder) count(t *table, ev *rowsEvent) (n int64) {
-	for images := ev.images; len(images) > 0; n++ {
-		var err error
-		if ev.before != nil {
-			images, err = t.m.walk(images, ev.before, false)
-		}
-		if ev.after != nil && err == nil {
-			images, err = t.m.walk(images, ev.after, ev.partial)
-		}
-		if err != nil {
-			return n // what it is, the stream says when it gets there
-		}
-	}
-	return n
 }
 
 // boundary is between two transactions: behind one, or in front of a file's

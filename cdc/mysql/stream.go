@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -181,7 +182,7 @@ func (st *stream) read(ctx context.Context, r *reader) error {
 		case b := <-r.out:
 			st.readTime = b.at
 			if err := st.slab(b); err != nil {
-				return err
+				return st.stopped(err)
 			}
 			if b.err != nil {
 				return st.lost(b.err)
@@ -210,6 +211,25 @@ func (st *stream) slab(b *slab) error {
 
 // inside says that the consumer, or the log, stands inside a transaction.
 func (st *stream) inside() bool { return st.f.g.open || st.out.skip > 0 }
+
+// logHalts are the halts that are about an event where no transaction is open.
+var logHalts = []string{HaltDamaged, HaltIncident, HaltUnknownEvent, HaltCut, HaltResumeRow}
+
+// stopped gives a halt the position of the transaction that it is about, and
+// takes the consumer there: what is passed over is then this transaction alone.
+func (st *stream) stopped(err error) error {
+	var h *cdc.Halt
+	if !errors.As(err, &h) || !st.f.g.open && !slices.Contains(logHalts, h.Code) {
+		return err
+	}
+	h.At = st.f.pos.cdc()
+	if st.done.Rows == 0 && !st.done.Position.Equal(h.At) {
+		if err := st.heartbeat(); err != nil {
+			return err
+		}
+	}
+	return err
+}
 
 // hook connects the follower to the stream.
 func (st *stream) hook() {

@@ -94,3 +94,19 @@ func sameType(a, b cdc.Type) bool {
 	return labels && a.Kind == b.Kind && a.Unsigned == b.Unsigned && a.Bits == b.Bits && a.Length == b.Length &&
 		a.Precision == b.Precision && a.Scale == b.Scale && a.Charset == b.Charset
 }
+
+// count counts the row images of an event, or the pairs of an update.
+func (t *table) count(r *rowsEvent) (n int64, err error) {
+	for images := r.images; len(images) > 0; n++ {
+		if r.before != nil {
+			images, err = t.m.walk(images, r.before, false)
+		}
+		if r.after != nil && err == nil {
+			images, err = t.m.walk(images, r.after, r.partial)
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

@@ -26,6 +26,8 @@ type Entry struct {
 	Reason  string    `json:"reason,omitempty"`
 	// Before is what the act replaced, such as a position.
 	Before string `json:"before,omitempty"`
+	// What tells what it was done with, where Before and After do not.
+	What string `json:"what,omitempty"`
 	// After is what it put there, where a person could not say it from Act.
 	After string `json:"after,omitempty"`
 }

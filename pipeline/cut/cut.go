@@ -29,6 +29,9 @@ type Cut struct {
 	// Transaction is the source transaction in several pieces that lies across
 	// this record or ends at it; nil for nearly all.
 	Transaction *Transaction `json:"transaction,omitempty"`
+	// Halted is why the capture ended, if it cannot read the transaction that
+	// follows the checkpoint: in its last record, and gone with the next start.
+	Halted *Halted `json:"halted,omitempty"`
 	// Epochs are those caused since the cut before; all when Full.
 	Epochs []cdc.Epoch `json:"epochs,omitempty"`
 	// Asked is how far people's orders are carried out: [cdc.Txn.Asked]. 0 says
@@ -47,6 +50,13 @@ type Transaction struct {
 	// did not say. End is that of its last one, 0 while it goes on.
 	Begin int64 `json:"begin,omitempty"`
 	End   int64 `json:"end,omitempty"`
+}
+
+// Halted is a halt at one transaction of the source.
+type Halted struct {
+	Code string       `json:"code"`
+	Text string       `json:"text"`
+	At   cdc.Position `json:"at"` // before the transaction
 }
 
 // Inside reports whether the checkpoint lies inside a source transaction: then
