@@ -50,8 +50,8 @@ func describeTables(c *conn, source string, maria bool, database, name string) (
 	var infos []*tableInfo
 	byName := map[string]*tableInfo{}
 	for _, row := range r {
-		info := &tableInfo{meta: &image.TableMeta{Source: source, Database: database, Name: strings.Clone(row[0]), MariaDB: maria},
-			engine: strings.Clone(row[1]), versioned: row[3] == "SYSTEM VERSIONED", view: strings.HasSuffix(row[3], "VIEW")}
+		info := &tableInfo{meta: &image.TableMeta{Source: source, Database: database, Name: row[0], MariaDB: maria},
+			engine: row[1], versioned: row[3] == "SYSTEM VERSIONED", view: strings.HasSuffix(row[3], "VIEW")}
 		info.rows, _ = strconv.ParseInt(row[2], 10, 64)
 		infos = append(infos, info)
 		byName[info.meta.Name] = info
@@ -99,7 +99,7 @@ func describeTables(c *conn, source string, maria bool, database, name string) (
 // columnMeta says a column's type as a table-map event would.
 func columnMeta(c *conn, row []string, maria bool) (image.ColumnMeta, error) {
 	number := func(i int) int { n, _ := strconv.Atoi(row[i]); return n }
-	m := image.ColumnMeta{Name: strings.Clone(row[0]), Declared: strings.ToLower(row[2])}
+	m := image.ColumnMeta{Name: row[0], Declared: strings.ToLower(row[2])}
 	declared, octets := m.Declared, number(3)
 	m.Unsigned = strings.Contains(declared, "unsigned") || strings.Contains(declared, "zerofill")
 	collation := uint64(number(8))
@@ -208,7 +208,7 @@ func labelled(c *conn, m image.ColumnMeta, kind, declared, charset string, colla
 		return m, fmt.Errorf("reading the labels of %s: %w", m.Name, err)
 	}
 	for i := range m.Labels {
-		m.Labels[i] = strings.Clone(r[0][i])
+		m.Labels[i] = r[0][i]
 	}
 	return m, nil
 }

@@ -159,9 +159,11 @@ func (c *conn) query(sql string) (rows, error) {
 	for i, row := range r.Values {
 		out[i] = make([]string, len(row))
 		for j := range row {
-			if out[i][j], err = r.GetString(i, j); err != nil {
+			cell, err := r.GetString(i, j)
+			if err != nil {
 				return nil, err
 			}
+			out[i][j] = strings.Clone(cell) // its memory goes to the next result, of whatever connection
 		}
 	}
 	return out, nil
@@ -174,7 +176,7 @@ func (c *conn) value(sql string) (string, error) {
 	if err != nil || len(r) == 0 || len(r[0]) == 0 {
 		return "", err
 	}
-	return strings.Clone(r[0][0]), nil
+	return r[0][0], nil
 }
 
 // text quotes a string for a statement.
