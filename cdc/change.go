@@ -74,10 +74,20 @@ type Txn struct {
 	Loads map[TableID]Load
 	// Epochs are the breaks in tables' histories that this Txn causes.
 	Epochs []Epoch
+	// Statements are those that changed captured tables, for people to know: what
+	// rows mean never depends on them.
+	Statements []Statement
 	// Asked, if it is not 0, is the ID of the newest Order that is carried out
 	// once this Txn is taken; Refused says why nothing came of it.
 	Asked   int64
 	Refused string
+}
+
+// Statement is a statement that changed the definition or all rows of tables.
+type Statement struct {
+	Tables []TableID
+	Kinds  []string // alter, truncate, drop, rename, create, partition
+	Text   string   // without anything that may be a row's; "" if that is not certain
 }
 
 // Checkpoint is where a source goes on after a Txn.

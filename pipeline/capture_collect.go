@@ -202,6 +202,7 @@ func (in *collector) add(t *cdc.Txn, now time.Time) {
 		in.since.content = true
 	}
 	first := in.seq + 1
+	in.statements(t)
 	in.rows(t)
 	if !t.Begin || !t.End {
 		in.piece(t, first)

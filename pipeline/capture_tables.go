@@ -61,7 +61,7 @@ func (t *captureTables) ensure(ctx context.Context) error {
 			t.topics[topic] = max(want, 1)
 		}
 	}
-	var topics []broker.Topic
+	topics := []broker.Topic{broker.Log(t.capture.o.Topics.DDL(t.capture.o.Source))}
 	for topic, n := range t.topics {
 		topics = append(topics, broker.Rows(topic, n, t.capture.o.Window))
 	}

@@ -69,6 +69,9 @@ func (t Topics) Holds() string { return t.join("holds") }
 // Orders is the topic of what people ask of captures that run.
 func (t Topics) Orders() string { return t.join("orders") }
 
+// DDL is the topic of the statements that changed a source's captured tables.
+func (t Topics) DDL(source string) string { return t.join("ddl", source) }
+
 // Schemas is the topic of the embedded registry.
 func (t Topics) Schemas() string { return t.join("schemas") }
 

@@ -70,7 +70,7 @@ func (b *builder) complete() error {
 
 // quiet says that the transaction says nothing but that it happened.
 func (b *builder) quiet() bool {
-	return len(b.txn.Changes) == 0 && !b.pieces && b.txn.Loads == nil && b.txn.Epochs == nil
+	return len(b.txn.Changes) == 0 && !b.pieces && b.txn.Loads == nil && b.txn.Epochs == nil && b.txn.Statements == nil
 }
 
 // last is the end of the transaction.

@@ -146,6 +146,7 @@ func (st *stream) query(q *query, text, database string) error {
 				return err
 			}
 		}
+		st.statement(q, text)
 	}
 	return nil
 }

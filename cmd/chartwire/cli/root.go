@@ -98,7 +98,7 @@ A first look, on this machine alone:   chartwire demo`,
 		return &usageError{cmd.Name(), err}
 	})
 	root.AddCommand(a.stageCommands()...)
-	root.AddCommand(a.checkCommand(), a.mapsCommand(), a.dlqCommand(), a.flowCommand(), a.topicsCommand(), a.reloadCommand(), a.rewindCommand(), a.skipCommand(), a.snapshotCommand(), a.tablesCommand(), a.columnsCommand(), a.statusCommand(), a.explainCommand(),
+	root.AddCommand(a.checkCommand(), a.mapsCommand(), a.dlqCommand(), a.flowCommand(), a.topicsCommand(), a.reloadCommand(), a.schemasCommand(), a.rewindCommand(), a.skipCommand(), a.snapshotCommand(), a.tablesCommand(), a.columnsCommand(), a.statusCommand(), a.explainCommand(),
 		a.simCommand(), a.demoCommand(), a.versionCommand())
 	return root
 }

@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/pipeline"
+	"chartwire/pipeline/cut"
+	"chartwire/schemas"
+	"chartwire/schemas/registry"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) schemasCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "schemas",
+		Short: "The schemas of captured tables, and tables held because of theirs: list, show, accept",
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use: "list [SOURCE…]", Short: "Every captured table, its versions, and whether it is held",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			s, err := a.site(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			if len(names) == 0 {
+				names = keys(s.cfg.Sources)
+			}
+			return a.listSchemas(cmd, s, names)
+		},
+	}, &cobra.Command{
+		Use: "show SOURCE DB.TABLE", Short: "The versions of a table: what changed, and why it is held", Args: args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			s, err := a.site(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			state, id, err := s.captureOf(cmd, names[0], names[1])
+			if err != nil {
+				return err
+			}
+			return a.showSchemas(cmd.Context(), s, names[0], id, state.Loads[id])
+		},
+	}, a.acceptCommand())
+	return cmd
+}
+
+func (a *app) acceptCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "accept SOURCE DB.TABLE", Short: "Takes a held table as it is now, from here on",
+		Long: `For a table that is held as schema-incompatible (or for another reason that is
+mended meanwhile). Columns whose older values would be misread get another field
+in the same topic, such as amount_v2; field maps go on to name the column. The
+next capture of the source reads the table again, and rows that are no longer
+there are removed. No process may capture the source meanwhile. Kept in the audit.`,
+		Args: args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if reason == "" {
+				return &usageError{cmd.Name(), errors.New("--reason is needed: it is kept in the audit")}
+			}
+			s, err := a.site(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			_, id, err := s.captureOf(cmd, names[0], names[1])
+			if err != nil {
+				return err
+			}
+			fields, err := pipeline.Accept(cmd.Context(), s.amendment(names[0], reason), id, s.freeField)
+			if err != nil {
+				return captured(err)
+			}
+			for _, column := range keys(fields) {
+				fmt.Fprintf(a.out, "The values of %s have the field %s from now on.\n", column, fields[column])
+			}
+			fmt.Fprintf(a.out, "%s is accepted. Start the capture of %s: it reads the table again. Start the map processes again as well.\n", id, names[0])
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	return cmd
+}
+
+// freeField is a name that no field of a topic's schemas had.
+func (s *site) freeField(ctx context.Context, topic, column string) (string, error) {
+	all, err := s.registry.Versions(ctx, topic)
+	if err != nil {
+		return "", err
+	}
+	return registry.FreeField(all, column), nil
+}
+
+// captureOf is what is known of a source's capture, and the table of a name in it.
+func (s *site) captureOf(cmd *cobra.Command, source, table string) (*cut.Cut, cdc.TableID, error) {
+	var id cdc.TableID
+	if _, ok := s.cfg.Sources[source]; !ok {
+		return nil, id, &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", source, keys(s.cfg.Sources))}
+	}
+	state, _, err := cut.Latest(cmd.Context(), s.kafka, s.topics.Cuts(source))
+	if err != nil {
+		return nil, id, fmt.Errorf("reading the newest cut of %s: %w", source, err)
+	}
+	if state == nil {
+		state = &cut.Cut{Source: source}
+	}
+	if table == "" {
+		return state, id, nil
+	}
+	var names []string
+	for id := range state.Loads {
+		if id.String() == table {
+			return state, id, nil
+		}
+		names = append(names, id.String())
+	}
+	slices.Sort(names)
+	return nil, id, &usageError{cmd.Name(), fmt.Errorf("no table %q of %s was captured; there are %s", table, source, strings.Join(names, ", "))}
+}
+
+func (a *app) listSchemas(cmd *cobra.Command, s *site, sources []string) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SOURCE\tTABLE\tVERSIONS\tSTATE")
+	for _, source := range sources {
+		state, _, err := s.captureOf(cmd, source, "")
+		if err != nil {
+			return err
+		}
+		for _, id := range slices.SortedFunc(maps.Keys(state.Loads), cdc.TableID.Compare) {
+			all, err := s.registry.Versions(cmd.Context(), s.topics.Rows(source, id))
+			if err != nil {
+				return err
+			}
+			l := state.Loads[id]
+			said := string(l.Phase)
+			if l.IsHeld() {
+				said = fmt.Sprintf("held since %s: %s, %d rows left out", l.Held.Since.Local().Format(time.DateTime), l.Held.Code, l.Held.Rows)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", source, id, len(all), said)
+		}
+	}
+	return w.Flush()
+}
+
+func (a *app) showSchemas(ctx context.Context, s *site, source string, id cdc.TableID, l cdc.Load) error {
+	all, err := s.registry.Versions(ctx, s.topics.Rows(source, id))
+	if err != nil {
+		return err
+	}
+	for i, v := range all {
+		fmt.Fprintf(a.out, "version %d, key %s\n", i+1, strings.Join(keyOf(v.Table), ", "))
+		for k := range v.Table.Columns {
+			c := &v.Table.Columns[k]
+			if i > 0 {
+				if n := all[i-1].Table.Column(c.Name); n >= 0 && shown(&all[i-1].Table.Columns[n]) == shown(c) {
+					continue
+				}
+			}
+			fmt.Fprintf(a.out, "  %s\n", shown(c))
+		}
+		if i > 0 {
+			for k := range all[i-1].Table.Columns {
+				if c := &all[i-1].Table.Columns[k]; v.Table.Column(c.Name) < 0 {
+					fmt.Fprintf(a.out, "  %s is gone\n", c.Name)
+				}
+			}
+		}
+	}
+	if l.IsHeld() {
+		fmt.Fprintf(a.out, "held since %s, %d rows left out: %s: %s\n", l.Held.Since.Local().Format(time.DateTime), l.Held.Rows, l.Held.Code, l.Held.Text)
+	}
+	return nil
+}
+
+func keyOf(t *cdc.Table) (names []string) {
+	for _, k := range t.Key {
+		names = append(names, t.Columns[k].Name)
+	}
+	return names
+}
+
+// shown is a column as one line.
+func shown(c *cdc.Column) string {
+	t := &c.Type
+	line := c.Name + " " + t.Kind.String()
+	switch t.Kind {
+	case cdc.KindInt, cdc.KindBit:
+		line += fmt.Sprintf(" of %d bits", t.Bits)
+	case cdc.KindDecimal:
+		line += fmt.Sprintf("(%d,%d)", t.Precision, t.Scale)
+	case cdc.KindEnum, cdc.KindSet:
+		line += "(" + strings.Join(t.Labels, ", ") + ")"
+	}
+	if t.Unsigned {
+		line += " unsigned"
+	}
+	if c.Field != "" {
+		line += ", field " + schemas.FieldName(c)
+	}
+	return line
+}

@@ -1,0 +1,285 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/cdc/mysql"
+	"chartwire/integration/faults"
+	"chartwire/integration/servers"
+	"chartwire/pipeline"
+	"chartwire/pipeline/audit"
+	"chartwire/pipeline/broker"
+	"chartwire/pipeline/broker/brokertest"
+	"chartwire/pipeline/cut"
+	"chartwire/schemas"
+	"chartwire/schemas/registry"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// altered is a database whose tables are altered while they are captured, a
+// broker and a registry.
+type altered struct {
+	t        *testing.T
+	db       *sql.DB
+	conn     broker.Config
+	topics   schemas.Topics
+	registry *registry.Client
+	cfg      mysql.Config
+	stop     func()
+	capture  *pipeline.Capture
+}
+
+func newAltered(t *testing.T, f servers.Flavor, ddl string, tables ...string) *altered {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a real server: not under -short")
+	}
+	db := servers.Database(t, f)
+	a := &altered{t: t, conn: brokertest.Start(t), topics: schemas.Topics{Prefix: "altered"}}
+	if err := db.Exec("create database a character set utf8mb4"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if a.db, err = db.Open("a"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.db.Close() })
+	a.exec(ddl)
+	s := httptest.NewServer(registry.NewServer(func(context.Context, registry.Record) error { return nil }))
+	t.Cleanup(s.Close)
+	if a.registry, err = registry.New(registry.Options{URLs: []string{s.URL}}); err != nil {
+		t.Fatal(err)
+	}
+	a.cfg = mysql.Config{Name: "src", Addr: db.Addr, User: db.User, Password: db.Password, Heartbeat: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	for _, name := range tables {
+		a.cfg.Selections = append(a.cfg.Selections, cdc.Selection{Table: a.id(name)})
+	}
+	return a
+}
+
+func (a *altered) id(table string) cdc.TableID { return cdc.TableID{Database: "a", Name: table} }
+
+func (a *altered) exec(statements string) {
+	a.t.Helper()
+	if _, err := a.db.Exec(statements); err != nil {
+		a.t.Fatalf("%s: %v", statements, err)
+	}
+}
+
+// start captures until the test ends, or stop is called.
+func (a *altered) start() {
+	a.t.Helper()
+	src, err := mysql.New(a.cfg)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var ids []cdc.TableID
+	for _, s := range a.cfg.Selections {
+		ids = append(ids, s.Table)
+	}
+	a.capture, err = pipeline.NewCapture(pipeline.CaptureOptions{Source: "src", Stream: src.Stream, Connection: a.conn, Topics: a.topics,
+		Register: a.registry.Register, Tables: ids, Fingerprint: "a", Log: a.cfg.Log})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(a.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- a.capture.Run(ctx) }()
+	a.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			a.t.Errorf("the capture ended with %v", err)
+		}
+		a.stop = func() {}
+	}
+	a.t.Cleanup(func() { a.stop() })
+}
+
+// until waits for what the capture says of a table.
+func (a *altered) until(what, table string, ok func(l cdc.Load) bool) cdc.Load {
+	a.t.Helper()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		l := a.capture.Status().Cut.Loads[a.id(table)]
+		if ok(l) {
+			return l
+		}
+		if time.Since(start) > 60*time.Second {
+			a.t.Fatalf("%s is never %s: %+v", table, what, l)
+		}
+	}
+}
+
+func (a *altered) loaded(table string) {
+	a.t.Helper()
+	a.until("loaded", table, func(l cdc.Load) bool { return l.Phase == cdc.LoadDone && !l.IsHeld() })
+}
+
+// content is what a reader knows of a table: of each key the newest row, by the
+// names of its fields. Rows from before an epoch that nobody wrote again are gone.
+func (a *altered) content(table string) map[string]string {
+	a.t.Helper()
+	state, _, err := cut.Latest(a.t.Context(), a.conn, a.topics.Cuts("src"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	var gone int64
+	for _, e := range state.Epochs {
+		if e.Table == a.id(table) {
+			gone = max(gone, e.Seq)
+		}
+	}
+	rows := map[string]string{}
+	if _, err := broker.Scan(a.t.Context(), a.conn, func(r *kgo.Record) error {
+		if r.Value == nil {
+			return nil
+		}
+		id, body, err := schemas.SchemaID(r.Value)
+		if err != nil {
+			return err
+		}
+		s, err := a.registry.Schema(a.t.Context(), id)
+		if err != nil {
+			return err
+		}
+		var env schemas.Envelope
+		if err := s.Split(&env, body); err != nil {
+			return err
+		}
+		if env.After == nil || env.Source.Seq < gone {
+			delete(rows, string(r.Key))
+			return nil
+		}
+		var f schemas.Fields
+		if err := f.Read(s, env.After); err != nil {
+			return err
+		}
+		var line []string
+		for i := range s.Table.Columns {
+			text := "NULL"
+			if v := f.Value(i); !v.Null() {
+				text = string(v.AppendText(nil))
+			}
+			line = append(line, schemas.FieldName(&s.Table.Columns[i])+"="+text)
+		}
+		rows[string(r.Key)] = strings.Join(line, " ")
+		return nil
+	}, a.topics.Rows("src", a.id(table))); err != nil {
+		a.t.Fatal(err)
+	}
+	return rows
+}
+
+// equal waits until the topic's content is what is wanted.
+func (a *altered) equal(table string, want map[string]string) {
+	a.t.Helper()
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		got := a.content(table)
+		if maps.Equal(got, want) {
+			return
+		}
+		if time.Since(start) > 60*time.Second {
+			a.t.Fatalf("%s is %v, want %v", table, got, want)
+		}
+	}
+}
+
+// statements are the texts in the topic of statements, which must be in order and
+// say where they were.
+func (a *altered) statements() (texts []string) {
+	a.t.Helper()
+	last := int64(0)
+	if _, err := broker.Scan(a.t.Context(), a.conn, func(r *kgo.Record) error {
+		var d pipeline.DDL
+		if err := json.Unmarshal(r.Value, &d); err != nil {
+			return err
+		}
+		seq, err := schemas.ParseSeq(r.Headers[0].Value)
+		if err != nil || seq != d.Seq || seq <= last || d.Offset == 0 || d.Time.IsZero() || d.Source != "src" || len(d.Tables) == 0 {
+			return fmt.Errorf("statement %+v behind seq %d, %v", d, last, err)
+		}
+		last = seq
+		texts = append(texts, d.Text)
+		return nil
+	}, a.topics.DDL("src")); err != nil {
+		a.t.Error(err)
+	}
+	return texts
+}
+
+// TestHeldAndAccepted changes a column's type so that older rows would be
+// misread: the table is held alone, and flows again under another field once a
+// person accepted it, or by itself once the change is undone.
+func TestHeldAndAccepted(t *testing.T) {
+	faults.Shows(t, "schema-incompatible", "holds that table alone before the first row, names column and types; schemas accept gives the values another field and reads again")
+	for _, f := range flavors {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			a := newAltered(t, f, "create table bills (id int primary key, amount decimal(10,2), code varchar(9)); create table others (id int primary key); "+
+				"insert into bills values (1,'1.50','7'), (2,'2.50','8')", "bills", "others")
+			a.start()
+			a.loaded("bills")
+			a.exec("alter table bills modify amount double")
+			a.exec("insert into bills values (3,3.25,'9'); delete from bills where id=2; insert into others values (1)")
+			held := a.until("held", "bills", func(l cdc.Load) bool { return l.Held.Rows == 2 }).Held
+			if held.Code != registry.HaltIncompatible || !slices.Equal(held.Columns, []string{"amount"}) ||
+				!strings.Contains(held.Text, "column amount was decimal and is double") || !strings.Contains(held.Text, "chartwire schemas accept src a.bills") {
+				t.Errorf("held by %+v", held)
+			}
+			a.equal("others", map[string]string{"1": "id=1"})
+			a.equal("bills", map[string]string{"1": "id=1 amount=1.5 code=7", "2": "id=2 amount=2.5 code=8"})
+			a.stop()
+
+			free := func(ctx context.Context, topic, column string) (string, error) {
+				all, err := a.registry.Versions(ctx, topic)
+				return registry.FreeField(all, column), err
+			}
+			o := pipeline.AmendOptions{Source: "src", Connection: a.conn, Topics: a.topics, Fingerprint: "a", Reason: "meant", Log: a.cfg.Log}
+			if _, err := pipeline.Accept(t.Context(), o, a.id("others"), free); err == nil {
+				t.Error("a table that is not held is accepted")
+			}
+			fields, err := pipeline.Accept(t.Context(), o, a.id("bills"), free)
+			if err != nil || !maps.Equal(fields, map[string]string{"amount": "amount_v2"}) {
+				t.Fatalf("accepted as %v, %v", fields, err)
+			}
+			entries, err := audit.List(t.Context(), a.conn, a.topics)
+			if err != nil || len(entries) != 1 || entries[0].Reason != "meant" || !strings.Contains(entries[0].Before, "amount is amount_v2") {
+				t.Errorf("the audit says %+v, %v", entries, err)
+			}
+			a.start()
+			a.equal("bills", map[string]string{"1": "id=1 amount_v2=1.5 code=7", "3": "id=3 amount_v2=3.25 code=9"})
+			a.loaded("bills")
+			a.stop() // the name stays
+			a.exec("update bills set amount = 8 where id = 1")
+			a.start()
+			a.equal("bills", map[string]string{"1": "id=1 amount_v2=8 code=7", "3": "id=3 amount_v2=3.25 code=9"})
+
+			a.exec("alter table bills modify code int")
+			a.exec("update bills set code = 6 where id = 3")
+			a.until("held again", "bills", func(l cdc.Load) bool { return l.IsHeld() })
+			a.exec("alter table bills modify code varchar(9)")
+			a.loaded("bills")
+			a.equal("bills", map[string]string{"1": "id=1 amount_v2=8 code=7", "3": "id=3 amount_v2=3.25 code=6"})
+			all, err := a.registry.Versions(t.Context(), a.topics.Rows("src", a.id("bills")))
+			if err != nil || len(all) != 2 {
+				t.Errorf("%d versions, %v", len(all), err)
+			}
+			want := []string{"alter table bills modify amount double", "alter table bills modify code int", "alter table bills modify code varchar(9)"}
+			if got := a.statements(); !slices.Equal(got, want) {
+				t.Errorf("the statements are %q", got)
+			}
+		})
+	}
+}
