@@ -15,6 +15,7 @@ import (
 type origin struct {
 	at  place
 	set gtidSet
+	all bool // the set is empty, and means the log's very start
 }
 
 // dump asks the server for its log and starts to read it. The connection is

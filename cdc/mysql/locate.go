@@ -109,6 +109,7 @@ func (st *stream) resume() (from, check origin, err error) {
 	if last, err := parseGTID(false, pos.last.GTID); err == nil && !v.purged.has(last) {
 		check.set = v.executed.clone()
 		check.set.remove(last)
+		check.all = check.set.isZero() // it is the log's first
 	}
 	return from, check, nil
 }
@@ -225,7 +226,7 @@ func (st *stream) idsAt(at place) (gtidSet, error) {
 // verify reads the last transaction before the position again, and compares.
 func (st *stream) verify(ctx context.Context, at origin) error {
 	want := st.f.pos.last
-	if at.at.isZero() && at.set.isZero() && !st.v.maria || want.Sum == 0 {
+	if at.at.isZero() && at.set.isZero() && !at.all && !st.v.maria || want.Sum == 0 {
 		return nil // there was none yet, or it is no longer in the log
 	}
 	ctx, cancel := context.WithTimeout(ctx, seekTimeout)
@@ -263,6 +264,9 @@ func (st *stream) firstTransaction(ctx context.Context, at origin, end place) (g
 		// Transactions of other domains may stand between on another server.
 		if st.v.maria && !at.at.isZero() || !st.v.maria || f.g.id.domain == domainOf(want.GTID) {
 			got = f.pos.last
+			if !at.at.isZero() && f.at.compare(st.f.pos.at) > 0 {
+				return cdc.Haltf(HaltForeign, "the position %s is inside the transaction before it, which ends at %s: no capture left off there; load the tables again", st.f.pos.at, f.at)
+			}
 			return errEnough
 		}
 		return nil
