@@ -13,8 +13,9 @@ import (
 
 // batches bounds the memory of a capture, each with batchBytes and at most one
 // piece of a source transaction more. Those that the brokers have not taken yet
-// are not filled again.
-const batches = 8
+// are not filled again. More than these hold the brokers take while the next one
+// fills; eight brought nothing but their memory.
+const batches = 5
 
 // collector takes transactions from the stream and fills batches, which the
 // committer takes one by one when they are full, and all at a commit.
