@@ -140,7 +140,7 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	}
 	defer cl.Close()
 	topic := c.o.Topics.Cuts(c.o.Source)
-	if err := broker.EnsureTopics(ctx, cl, c.o.Connection, broker.Cuts(topic), orders.Topic(c.o.Topics)); err != nil {
+	if err := broker.EnsureTopics(ctx, cl, c.o.Connection, broker.Cuts(topic), orders.Topic(c.o.Topics), broker.Log(c.o.Topics.Audit())); err != nil {
 		return broker.Denied(err)
 	}
 	state, _, err := cut.Latest(ctx, c.o.Connection, topic)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"chartwire/pipeline/audit"
 	"chartwire/pipeline/cut"
 	"chartwire/pipeline/lease"
 
@@ -146,9 +147,15 @@ func linger(bytes int, age time.Duration, inside bool) time.Duration {
 func (m *committer) commit(since gathered, full bool) error {
 	now := time.Now()
 	full = full || now.Sub(m.full) >= fullEvery || m.deltas >= cut.FullEvery
+	was := m.state.Checkpoint.Position.Server
 	rec, err := m.cut(since.moved, full, now)
 	if err != nil {
 		return err
+	}
+	if is := m.state.Checkpoint.Position.Server; was != "" && is != "" && is != was {
+		act := audit.New("failover", "source "+m.state.Source, "the capture goes on at another server, whose log holds what was read")
+		act.Before, act.After = was, is
+		m.producer.Produce(act.Record(m.capture.o.Topics))
 	}
 	m.producer.Produce(rec)
 	// What ctx says is the collector's to hear: what it left is committed.

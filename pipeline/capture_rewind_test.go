@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"chartwire/cdc"
 	"chartwire/integration/faults"
@@ -59,5 +60,18 @@ func testCaptureRewind(t *testing.T, s *stand) {
 		if r.key != want[i].Key || r.op != want[i].Op || r.seq <= before.Seq {
 			t.Fatalf("row %d of the second time: %+v, want %s %s behind seq %d", i, r, want[i].Op, want[i].Key, before.Seq)
 		}
+	}
+}
+
+// testCaptureFailover: that the stream goes on at another server is in the audit.
+func testCaptureFailover(t *testing.T, s *stand) {
+	faults.Shows(t, "gtid-failover", "the change of server is in the audit, in the Kafka transaction of the first cut that names it")
+	s.bank.every.Store(int64(200 * time.Microsecond))
+	s.bank.moved = 700
+	c := s.run(s.conn)
+	s.until(c, s.bank.txns)
+	entries, err := audit.List(t.Context(), s.conn, s.topics)
+	if err != nil || len(entries) != 1 || entries[0].Act != "failover" || entries[0].Before != "bank-1" || entries[0].After != "bank-2" {
+		t.Errorf("the audit has %+v, %v", entries, err)
 	}
 }

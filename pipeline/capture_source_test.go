@@ -30,6 +30,7 @@ type bank struct {
 	beat      time.Duration // between heartbeats, at the end
 	fat       map[int]int   // the bytes that the rows of the nth transaction have more
 	tables    [2]*cdc.Table
+	moved     int           // from this transaction on it is another server's
 	fail      map[int]error // before the nth transaction
 }
 
@@ -85,7 +86,11 @@ func (b *bank) changes(n int) []cdc.Change {
 }
 
 func (b *bank) position(n int) cdc.Position {
-	return cdc.Position{File: "bank.000001", Offset: uint64(n), Server: "bank-1", Last: cdc.Fingerprint{GTID: fmt.Sprint(n)}}
+	p := cdc.Position{File: "bank.000001", Offset: uint64(n), Server: "bank-1", Last: cdc.Fingerprint{GTID: fmt.Sprint(n)}}
+	if b.moved > 0 && n >= b.moved {
+		p.Server = "bank-2"
+	}
+	return p
 }
 
 // Stream reads from r on.

@@ -35,6 +35,7 @@ var capturePromises = []struct {
 	{"partition numbers are fixed", testCapturePartitions},
 	{"a clock that was ahead", testCaptureClock},
 	{"a position that is set back", testCaptureRewind},
+	{"another server", testCaptureFailover},
 	{"a transaction that is passed over", testCaptureSkip},
 }
 
