@@ -143,14 +143,6 @@ func (b *builder) row(t *table, r *rowsEvent, images []byte, n int64, read time.
 		c.Op, c.Before = cdc.Create, nil
 	}
 	b.txn.Changes = append(b.txn.Changes, c)
-	if l := t.load; len(l.parts) > 0 {
-		if r.before != nil {
-			l.touch(keyBefore)
-		}
-		if r.after != nil {
-			l.touch(keyAfter)
-		}
-	}
 	return rest, nil
 }
 

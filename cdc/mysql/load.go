@@ -34,11 +34,27 @@ type load struct {
 	version int
 }
 
-// touch notes a key that the stream changes.
-func (l *load) touch(key string) {
-	for _, p := range l.parts {
-		if p.window != nil {
-			p.window.touch(key)
+// touch tells the parts that are being read which keys the changes at hand are
+// of, when it is sure that they are given: what a transaction took back left the
+// rows as the parts have them.
+func (st *stream) touch() {
+	if len(st.reading) == 0 {
+		return
+	}
+	var table *cdc.Table
+	var l *load
+	for i := range st.out.txn.Changes {
+		c := &st.out.txn.Changes[i]
+		if c.Table != table {
+			table, l = c.Table, st.loads[c.Table.ID()]
+		}
+		if l == nil {
+			continue
+		}
+		for _, p := range l.parts {
+			if p.window != nil {
+				p.window.touch(c.Key)
+			}
 		}
 	}
 }

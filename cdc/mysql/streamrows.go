@@ -56,6 +56,7 @@ func (st *stream) piece(last uint64) error {
 	if at.IsZero() {
 		at = st.f.g.stamp
 	}
+	st.touch()
 	t := st.out.piece(st.f.id(), at.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc(), Rows: st.f.g.rows, Last: last})
 	if err := st.give(t); err != nil {
 		return err
