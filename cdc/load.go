@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -93,3 +94,11 @@ type Held struct {
 
 // IsHeld reports whether nothing of the table is written.
 func (l *Load) IsHeld() bool { return l.Held.Code != "" }
+
+// Restart makes the table be read from its start again. What was to be read of
+// it again is part of that.
+func (l *Load) Restart() {
+	l.Phase, l.After, l.Rows, l.Total, l.Columns, l.Sums = LoadWaiting, nil, 0, 0, nil, nil
+	l.Started, l.Ended = time.Time{}, time.Time{}
+	l.Again = slices.DeleteFunc(slices.Clone(l.Again), func(r Reread) bool { return r.Open() })
+}

@@ -61,7 +61,7 @@ func Skip(ctx context.Context, o AmendOptions, w *cdc.Passage, reread []cdc.Tabl
 			if l.Phase == cdc.LoadDone {
 				l.Since = state.Commit
 			}
-			l.Phase, l.After, l.Rows, l.Total, l.Columns = cdc.LoadWaiting, nil, 0, 0, nil
+			l.Restart()
 			state.Loads[id] = l
 			state.Seq++
 			state.Epochs = append(state.Epochs, cdc.Epoch{Table: id, Kind: cdc.EpochReload, Seq: state.Seq})

@@ -150,10 +150,7 @@ func (st *stream) lacks(l *load) (bool, error) {
 
 // restart begins a table's read anew.
 func (st *stream) restart(l *load) {
-	s := &l.state
-	s.Phase, s.After, s.Rows, s.Total, s.Columns, s.Sums = cdc.LoadWaiting, nil, 0, 0, nil, nil
-	s.Started, s.Ended = time.Time{}, time.Time{}
-	s.Again = slices.DeleteFunc(slices.Clone(s.Again), func(r cdc.Reread) bool { return r.Open() }) // it is part of this
+	l.state.Restart()
 	l.parts, l.retry = nil, time.Time{}
 	l.version++
 	st.replan = true
