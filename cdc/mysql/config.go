@@ -81,6 +81,7 @@ type Snapshot struct {
 	Workers int
 	// Pause is the wait of each worker between two chunks, to spare the server.
 	Pause time.Duration
+	Pace  Pace
 }
 
 func (c *Config) setDefaults() {
@@ -157,6 +158,16 @@ func (c *Config) validate() error {
 	}
 	if c.Snapshot.Workers < 1 || c.Snapshot.Workers > MostWorkers {
 		bad("%d snapshot workers are not between 1 and %d: each is a connection that reads at full speed", c.Snapshot.Workers, MostWorkers)
+	}
+	p := &c.Snapshot.Pace
+	if p.Threads < 0 || p.Rows < 0 || p.Lag < 0 {
+		bad("a limit of the snapshot is negative")
+	}
+	if len(p.Replicas) > 0 && p.Lag == 0 {
+		bad("the snapshot has replicas to spare, and no lag that they may have")
+	}
+	if len(p.Hours) > 0 && p.Zone == nil {
+		bad("the snapshot has hours and no time zone")
 	}
 	if c.Snapshot.Pause < 0 {
 		bad("pause %s is negative", c.Snapshot.Pause)

@@ -30,8 +30,10 @@ type conn struct {
 }
 
 // dial connects and signs in. A refusal is a *cdc.Halt.
-func (s *Source) dial(ctx context.Context) (*conn, error) {
-	c, addr := &conn{ctx: ctx}, s.addr()
+func (s *Source) dial(ctx context.Context) (*conn, error) { return s.dialTo(ctx, s.addr()) }
+
+func (s *Source) dialTo(ctx context.Context, addr string) (*conn, error) {
+	c := &conn{ctx: ctx}
 	var raw net.Conn // under TLS, if there is any
 	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		d := net.Dialer{Timeout: dialTimeout}

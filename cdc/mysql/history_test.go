@@ -144,6 +144,16 @@ func TestAnotherServer(t *testing.T) {
 	})
 }
 
+// replicate makes a server a replica of db.
+func replicate(k kind, db *servers.DB) string {
+	if k.name == "mysql" {
+		return fmt.Sprintf("change replication source to source_host='127.0.0.1', source_port=%d, source_user='%s', source_password='%s', "+
+			"source_auto_position=1, get_source_public_key=1; start replica", db.Port, db.User, db.Password)
+	}
+	return fmt.Sprintf("change master to master_host='127.0.0.1', master_port=%d, master_user='%s', master_password='%s', "+
+		"master_use_gtid=slave_pos; start slave", db.Port, db.User, db.Password)
+}
+
 // A replica that has what was read goes on where the primary stopped.
 func TestFailover(t *testing.T) {
 	faults.Shows(t, "gtid-failover", "goes on at the replica behind the last transaction read, and the position names the new server")
@@ -153,13 +163,7 @@ func TestFailover(t *testing.T) {
 			t.Parallel()
 			db := servers.Database(t, k.flavor)
 			replica := servers.Database(t, k.flavor, "--log-slave-updates")
-			if k.name == "mysql" {
-				must(t, replica.Exec(fmt.Sprintf("change replication source to source_host='127.0.0.1', source_port=%d, source_user='%s', source_password='%s', "+
-					"source_auto_position=1, get_source_public_key=1; start replica", db.Port, db.User, db.Password)))
-			} else {
-				must(t, replica.Exec(fmt.Sprintf("change master to master_host='127.0.0.1', master_port=%d, master_user='%s', master_password='%s', "+
-					"master_use_gtid=slave_pos; start slave", db.Port, db.User, db.Password)))
-			}
+			must(t, replica.Exec(replicate(k, db)))
 			r := rigOn(t, db, workloadDDL, "people", "isam")
 			p := r.tap(cdc.Resume{})
 			p.loaded()

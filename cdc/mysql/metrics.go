@@ -14,7 +14,7 @@ type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
 	heartbeat, behind, purged               prometheus.Gauge
 	lost, heldRows                          *prometheus.CounterVec
-	held                                    *prometheus.GaugeVec
+	held, waits                             *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer, source string) *metrics {
@@ -37,6 +37,8 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 		heldRows: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_held_rows_total",
 			Help: "Row changes of tables that are held, which were read and not written."}, []string{"table"})),
+		waits: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_waiting",
+			Help: "1 for the reason for which no rows of tables are read now, although some are to be."}, []string{"reason"})),
 		held: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_held",
 			Help: "1 for a table that is held: nothing of it is written until it is changed back or accepted."}, []string{"table"})),
 	}

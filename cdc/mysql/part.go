@@ -84,6 +84,9 @@ func (st *stream) plan() {
 			st.reading = append(st.reading, l)
 		}
 	}
+	if len(st.reading) == 0 {
+		st.say(wait{})
+	}
 }
 
 // ripe gives what the stream has passed of a table, in the order of the keys.
@@ -108,6 +111,9 @@ func (st *stream) ripe(l *load) error {
 // request keeps the workers busy.
 func (st *stream) request() {
 	for st.snap.free > 0 {
+		if st.waits() {
+			return
+		}
 		l, p := st.nextPart()
 		if p == nil {
 			return
@@ -115,7 +121,7 @@ func (st *stream) request() {
 		p.window = &window{keys: map[string]struct{}{}, most: maxKeys / (partsEach * st.snap.workers)}
 		st.snap.free--
 		q := chunkRequest{id: l.id, part: p, window: p.window, columns: st.selected[l.id].Columns, after: p.after, until: p.until, last: p.last,
-			rows: l.rows, version: l.version, p0: st.f.pos.at}
+			rows: st.snap.pace.most(l.rows), version: l.version, p0: st.f.pos.at}
 		if again, _ := l.task(); again >= 0 {
 			q.where = l.state.Again[again].Where
 		}
@@ -199,6 +205,7 @@ func (st *stream) partRead(c *chunk) error {
 		p.until, p.last = c.after, false
 	}
 	p.chunk = c
+	st.snap.pace.read(time.Now(), c.n)
 	st.adapt(l, c)
 	return nil
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chartwire/cdc"
@@ -56,18 +57,23 @@ type snapshotter struct {
 	free     int // of the stream's side: workers without work
 	requests chan chunkRequest
 	results  chan *chunk
+	pace     *pacer
 }
 
 func newSnapshotter(s *Source, v *server) *snapshotter {
 	n := s.cfg.Snapshot.Workers
-	return &snapshotter{s: s, v: v, workers: n, free: n, requests: make(chan chunkRequest, n), results: make(chan *chunk, n)}
+	return &snapshotter{s: s, v: v, workers: n, free: n, requests: make(chan chunkRequest, n), results: make(chan *chunk, n),
+		pace: &pacer{s: s, p: &s.cfg.Snapshot.Pace, every: lookEvery}}
 }
 
 // run starts the workers, which end with ctx.
 func (w *snapshotter) run(ctx context.Context, running *sync.WaitGroup) {
+	if w.pace.looks() {
+		running.Go(func() { w.pace.run(ctx) })
+	}
 	for range w.workers {
 		running.Go(func() {
-			(&worker{s: w.s, v: w.v, tables: map[cdc.TableID]*snapshotTable{}}).run(ctx, w.requests, w.results)
+			(&worker{s: w.s, v: w.v, busy: &w.pace.busy, tables: map[cdc.TableID]*snapshotTable{}}).run(ctx, w.requests, w.results)
 		})
 	}
 }
@@ -78,6 +84,7 @@ type worker struct {
 	v      *server
 	c      *conn
 	tables map[cdc.TableID]*snapshotTable
+	busy   *atomic.Int32 // workers that read
 }
 
 // run reads what is asked for until its context ends.
@@ -94,7 +101,9 @@ func (w *worker) run(ctx context.Context, requests <-chan chunkRequest, results 
 		case q := <-requests:
 			c := &chunk{id: q.id, part: q.part, window: q.window, asked: q.rows}
 			if c.err = w.pause(ctx); c.err == nil {
+				w.busy.Add(1)
 				c.err = w.read(ctx, &q, c, results)
+				w.busy.Add(-1)
 			}
 			if alone(c.err) != nil { // the stream holds the table once it is where the table is so
 				c.high, _ = w.v.logEnd(w.c)

@@ -16,8 +16,9 @@ type Source struct {
 	selected map[cdc.TableID]*cdc.Selection
 	metrics  *metrics
 	addrs    []string
-	turn     atomic.Int32    // which of them is read, or tried next
-	purged   atomic.Uint64   // the bits of a float64: seconds
+	turn     atomic.Int32  // which of them is read, or tried next
+	purged   atomic.Uint64 // the bits of a float64: seconds
+	waiting  atomic.Pointer[SnapshotStatus]
 	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }
 

@@ -39,6 +39,8 @@ type stream struct {
 	asked    int64 // the newest order that was carried out
 	orders   <-chan cdc.Order
 	told     []cdc.Order // that came and are not carried out yet
+	wake     *time.Timer // when what is waited for may have come
+	waitsFor string
 	admit    func(*cdc.Table) error
 	opening  *cdc.Txn // what to say before the first event: new loads, epochs
 	out      builder
@@ -149,6 +151,8 @@ func (st *stream) session(ctx context.Context) error {
 	st.f.decided = func(p *prepared, events []event) error { return st.decided(ctx, p, events) }
 	st.out.restart(st.done)
 	st.snap = newSnapshotter(st.s, st.v)
+	st.wake = time.NewTimer(time.Hour)
+	defer st.wake.Stop()
 	for _, l := range st.order {
 		l.parts = nil // marks are of one connection's server
 	}
@@ -188,6 +192,12 @@ func (st *stream) read(ctx context.Context, r *reader) error {
 				return st.lost(b.err)
 			}
 			r.release(b)
+		case <-st.wake.C:
+			if !st.inside() {
+				if err := st.between(); err != nil {
+					return err
+				}
+			}
 		case c := <-st.snap.results:
 			if err := st.partRead(c); err != nil {
 				return err

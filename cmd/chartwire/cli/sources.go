@@ -10,6 +10,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql"
+	"chartwire/cmd/chartwire/config"
 )
 
 // sourceConfig is how a source is reached; what is read of it is added by the
@@ -20,7 +21,7 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	cfg := mysql.Config{
 		Name: name, Addr: servers[0], Others: servers[1:], User: src.User, Password: src.Password.Reveal(),
 		ServerID: uint32(src.ServerID), Retention: src.Retention,
-		Snapshot: mysql.Snapshot{ChunkRows: src.Snapshot.ChunkRows, Workers: src.Snapshot.Workers, Pause: src.Snapshot.Pause},
+		Snapshot: snapshotConfig(src),
 		Log:      s.log,
 	}
 	if t := src.TLS; t != nil {
@@ -47,6 +48,16 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+func snapshotConfig(src config.Source) mysql.Snapshot {
+	c := src.Snapshot
+	out := mysql.Snapshot{ChunkRows: c.ChunkRows, Workers: c.Workers, Pause: c.Pause,
+		Pace: mysql.Pace{Threads: c.MaxThreads, Rows: c.MaxRows, Replicas: c.Replicas, Lag: c.MaxLag, Zone: src.Zone.Location}}
+	for _, h := range c.Hours {
+		out.Pace.Hours = append(out.Pace.Hours, h.Hours)
+	}
+	return out
 }
 
 func (s *site) tablesOf(ctx context.Context, name string) ([]*cdc.Table, error) {

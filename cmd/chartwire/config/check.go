@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"chartwire/cdc/mysql"
 )
 
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
@@ -121,12 +123,7 @@ func (c *Config) checkSource(d *decoder, name string) {
 	if s.Zone.Location == nil && !d.said(at+".zone") {
 		d.bad(at+".zone", "is missing: DATETIME columns have no zone, so say in which one this database's clocks are, such as America/New_York")
 	}
-	if d.said(at+".snapshot.workers") && (s.Snapshot.Workers < 1 || s.Snapshot.Workers > 32) && !d.failed(at+".snapshot.workers") {
-		d.bad(at+".snapshot.workers", "must be 1 to 32: each is a connection that reads at full speed")
-	}
-	if d.said(at+".retention") && s.Retention < time.Hour && !d.failed(at+".retention") {
-		d.bad(at+".retention", "must be at least 1h; left out, it is 7 days")
-	}
+	c.checkSnapshot(d, s.Snapshot, at+".snapshot")
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
 	}
@@ -150,6 +147,34 @@ func checkServers(d *decoder, s *Source, at string) {
 		}
 		if slices.Contains(servers[:i], addr) {
 			d.bad(key, "%q is named twice", addr)
+		}
+	}
+}
+
+func (c *Config) checkSnapshot(d *decoder, s Snapshot, at string) {
+	for _, need := range []struct {
+		key  string
+		ok   bool
+		text string
+	}{
+		{"workers", s.Workers >= 1 && s.Workers <= mysql.MostWorkers, "1 to 32: each is a connection that reads at full speed"},
+		{"chunk_rows", s.ChunkRows >= 1, "at least 1; left out, it is 2000"},
+		{"pause", s.Pause >= 0, "0s or more"},
+		{"max_threads", s.MaxThreads >= 1, "at least 1; left out, there is no limit"},
+		{"max_rows", s.MaxRows >= 1, "at least 1; left out, there is no limit"},
+		{"max_lag", s.MaxLag >= time.Second, "at least 1s: replicas tell whole seconds"},
+		{"replicas", len(s.Replicas) == 0 || s.MaxLag > 0, "beside max_lag, which says how far they may be behind"},
+	} {
+		if key := at + "." + need.key; d.said(key) && !need.ok && !d.failed(key) {
+			d.bad(key, "must be %s", need.text)
+		}
+	}
+	if s.MaxLag > 0 && len(s.Replicas) == 0 {
+		d.bad(at+".max_lag", "name the replicas: [host:port, …]")
+	}
+	for _, addr := range s.Replicas {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			d.bad(at+".replicas", "%q is not host:port", addr)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"chartwire/cdc/mysql"
 )
 
 // Config is the whole configuration.
@@ -126,6 +128,21 @@ type Snapshot struct {
 	Pause     time.Duration `yaml:"pause"`
 	// Workers is how many chunks are read at once.
 	Workers int `yaml:"workers"`
+	// MaxThreads, MaxRows, Replicas and MaxLag are limits above which it waits,
+	// and Hours those of the week, in the source's zone, in which it reads.
+	MaxThreads int           `yaml:"max_threads"`
+	MaxRows    int           `yaml:"max_rows"`
+	Replicas   []string      `yaml:"replicas"`
+	MaxLag     time.Duration `yaml:"max_lag"`
+	Hours      []Hours       `yaml:"hours"`
+}
+
+// Hours are some of the week's, such as mon-fri 20:00-06:00.
+type Hours struct{ mysql.Hours }
+
+func (h *Hours) fromText(text string) (err error) {
+	h.Hours, err = mysql.ParseHours(unmark(text))
+	return err
 }
 
 // Sinks are the destinations.

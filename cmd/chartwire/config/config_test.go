@@ -122,6 +122,10 @@ func TestProblems(t *testing.T) {
 	f("installation: clinic-a", "installation: clinic-a\nsite_key: ${SHORT}", "c.yaml:2: site_key: has fewer than 16 characters")
 	f("installation: clinic-a", "installation: Clinic A", "c.yaml:1: installation: must be a short name")
 	f("sinks:\n", "sinks:\n  hubspot: {}\n", "sinks.hubspot: stands here a second time", "sinks.hubspot.token: is missing", "sinks.hubspot.portal: is missing")
+	f("    zone: America/New_York\n", "    zone: UTC\n    snapshot: {workers: 0, max_threads: 0, max_rows: -1, hours: [\"8-18\"]}\n", "snapshot.workers: must be 1 to 32", "snapshot.max_threads: must be at least 1",
+		"snapshot.max_rows: must be at least 1", `snapshot.hours[0]: "8-18" are no hours`)
+	f("    zone: America/New_York\n", "    zone: UTC\n    snapshot: {replicas: [db2]}\n", "snapshot.replicas: must be beside max_lag", `snapshot.replicas: "db2" is not host:port`)
+	f("    zone: America/New_York\n", "    zone: UTC\n    snapshot: {max_lag: 10s}\n", "snapshot.max_lag: name the replicas")
 	f("kind: om-aggregation\n", "kind: [a]\n", "c.yaml:12: sources.om.kind: must be a single value")
 	f("installation: clinic-a", "installation: [", "not YAML")
 	f("address: db1:3306", "adress: db1", "c.yaml:13: sources.om.adress: unknown key; did you mean address?", "sources.om.address: is missing")
