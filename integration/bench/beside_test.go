@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -43,7 +44,15 @@ func (c *comparison) begin(b *testing.B, e engine) {
 	}
 	c.one(b) // a row to see
 	e.run(b)
-	c.drain(b, e, 0, 1)
+	for deadline := time.Now().Add(2 * time.Minute); c.end(b, e.topic()) == 0; time.Sleep(20 * time.Millisecond) {
+		if err := e.alive(); err != nil {
+			b.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			b.Fatalf("%s has read nothing", e.name())
+		}
+	}
+	c.settle(b, e)
 	e.rest(b)
 }
 
@@ -55,7 +64,8 @@ func (c *comparison) snapshot(b *testing.B) {
 	var got [2]drained
 	for i, e := range c.both {
 		e.run(b)
-		got[i] = c.drain(b, e, 0, rows())
+		got[i] = c.drain(b, e, 0, rows()+i) // and the row of the one before
+		c.settle(b, e)                      // it is done, and follows
 		e.rest(b)
 	}
 	forget(b, c.db)
@@ -140,8 +150,6 @@ func (c *comparison) start(b *testing.B) {
 	var orderly, crashed []time.Duration
 	for range 5 {
 		orderly = append(orderly, c.started(b, ours))
-		ours.rest(b)
-		c.settle(b, ours)
 		time.Sleep(time.Second)
 		ours.kill(b)
 		crashed = append(crashed, c.started(b, ours))
@@ -157,8 +165,15 @@ func (c *comparison) start(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// settle runs an engine until it follows the log.
-func (c *comparison) settle(b *testing.B, e engine) { c.started(b, e) }
+// settle waits until an engine that runs has carried a row written now.
+func (c *comparison) settle(b *testing.B, e engine) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	seen := c.watch(ctx, b, e)
+	id, _ := c.one(b)
+	seen.wait(b, e, id)
+}
 
 // latency writes single rows at two rates.
 func (c *comparison) latency(b *testing.B) {
@@ -170,6 +185,7 @@ func (c *comparison) latency(b *testing.B) {
 	for _, rate := range []int{1000, 100} {
 		var p50, p99 [2]time.Duration
 		for i, e := range c.both {
+			e.run(b)
 			c.settle(b, e)
 			took := c.rig.latency(b, e, rate, measured/3, measured)
 			p50[i], p99[i] = quantile(took, 0.5), quantile(took, 0.99)
