@@ -93,6 +93,7 @@ func (s *Source) prepareTable(c *conn, v *server, id cdc.TableID, columns []stri
 	if info.versioned {
 		return nil, cdc.Haltf(HaltVersioned, "%s keeps its history in itself (WITH SYSTEM VERSIONING), and history rows cannot be told from rows yet; take it out of the field maps", id)
 	}
+	info.meta.Dates = s.cfg.Dates[id]
 	t := &snapshotTable{info: info}
 	if t.enc, err = image.Compile(info.meta, columns); err != nil {
 		return nil, err

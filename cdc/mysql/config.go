@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -43,6 +44,10 @@ type Config struct {
 
 	// Selections are the tables and columns to read.
 	Selections []cdc.Selection
+
+	// Dates says of columns what becomes of dates that cannot be said: null,
+	// where it says nothing.
+	Dates map[cdc.TableID]map[string]image.DatePolicy
 
 	// ServerID is what the server knows this reader by. It must differ from
 	// that of every server and reader of the same primary; zero means a random
@@ -146,6 +151,13 @@ func (c *Config) validate() error {
 			bad("table %s is selected twice", s.Table)
 		}
 		seen[s.Table] = true
+	}
+	for id, columns := range c.Dates {
+		for name, p := range columns {
+			if p != image.DateNull && p != image.DateRaw && p != image.DateReject {
+				bad("dates of %s.%s are %q: must be null, raw or reject", id, name, p)
+			}
+		}
 	}
 	if c.Heartbeat < 50*time.Millisecond || c.Heartbeat > time.Second {
 		bad("heartbeat %s is not between 50ms and 1s: health is the age of the newest one", c.Heartbeat)

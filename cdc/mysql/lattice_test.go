@@ -156,7 +156,7 @@ func (l *lattice) run() {
 	l.each(p, rows, func(i int, c cdc.Change) {
 		was := l.streamed[i][c.Key]
 		for j := range c.Table.Columns {
-			if !sameColumn(was.Table.Columns[j], c.Table.Columns[j]) && !alikeLabels(was.Table.Columns[j].Type, c.Table.Columns[j].Type) {
+			if !sameColumn(was.Table.Columns[j], c.Table.Columns[j]) {
 				l.wrong(c.Table, j, c.Key, fmt.Sprintf("the query's column is %+v, the log's %+v", c.Table.Columns[j], was.Table.Columns[j]))
 			}
 		}
@@ -171,22 +171,6 @@ func (l *lattice) run() {
 	if l.types < 250 || l.collations < 250 || l.compared < 50_000 {
 		l.t.Error("the lattice has lost a part")
 	}
-}
-
-// alikeLabels says that two types differ only in labels of which the server's
-// information_schema, which is utf8mb3, knows no better than "?".
-func alikeLabels(log, query cdc.Type) bool {
-	known := make([]string, len(log.Labels))
-	for i, l := range log.Labels {
-		known[i] = strings.Map(func(c rune) rune {
-			if c > 0xffff {
-				return '?'
-			}
-			return c
-		}, l)
-	}
-	log.Labels = known
-	return sameType(log, query)
 }
 
 // each takes the changes of so many rows.

@@ -144,6 +144,9 @@ func (st *stream) lacks(l *load) (bool, error) {
 		if (selected == nil || slices.Contains(selected, name)) && !slices.Contains(l.state.Columns, name) {
 			return true, nil
 		}
+		if st.s.cfg.Dates[l.id][name] == image.DateRaw && info.meta.Columns[i].Dated() && slices.Contains(l.state.Columns, name) && !slices.Contains(l.state.Columns, name+image.RawSuffix) {
+			return true, nil
+		}
 	}
 	return false, nil
 }
@@ -232,7 +235,7 @@ func shapeSums(t *cdc.Table) []uint32 {
 	sums := make([]uint32, len(t.Columns))
 	for i := range t.Columns {
 		c := &t.Columns[i].Type
-		sums[i] = crc32.ChecksumIEEE(fmt.Appendf(nil, "%s %t %d %d %d %d %s %q", c.Kind, c.Unsigned, c.Bits, c.Length, c.Precision, c.Scale, c.Charset, c.Labels))
+		sums[i] = crc32.ChecksumIEEE(fmt.Appendf(nil, "%s %t %d %d %d %d %s %q", c.Kind, c.Unsigned, c.Bits, c.Length, c.Precision, c.Scale, c.Charset, knownLabels(c.Labels)))
 	}
 	return sums
 }

@@ -3,6 +3,7 @@ package mysql
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"chartwire/cdc"
@@ -60,6 +61,12 @@ func (k *check) columns(sel *cdc.Selection, info *tableInfo) {
 	if len(info.meta.Key) == 0 {
 		k.problem(image.HaltNoKey, id.String()+" has no primary key, so its rows cannot be told apart", "ALTER TABLE "+name+" ADD id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY;")
 		return
+	}
+	info.meta.Dates = k.s.cfg.Dates[id]
+	for column := range info.meta.Dates {
+		if !slices.ContainsFunc(info.meta.Columns, func(c image.ColumnMeta) bool { return c.Name == column }) {
+			k.problem("column-missing", fmt.Sprintf("%s has no column %s, of which the source's dates speak", id, column), "take it out of the dates")
+		}
 	}
 	enc, err := image.Compile(info.meta, sel.Columns)
 	var halt *cdc.Halt

@@ -110,6 +110,7 @@ func (st *stream) prepare(t *table) error {
 	if err := st.declare(meta, l); err != nil {
 		return err
 	}
+	meta.Dates = st.s.cfg.Dates[t.id]
 	enc, err := image.Compile(meta, t.selection.Columns)
 	if err == nil {
 		err = st.admit(enc.Table())

@@ -3,6 +3,7 @@ package mysql
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql/image"
@@ -89,7 +90,7 @@ func sameShape(a, b *cdc.Table) bool {
 func sameColumn(a, b cdc.Column) bool { return a.Name == b.Name && sameType(a.Type, b.Type) }
 
 func sameType(a, b cdc.Type) bool {
-	labels := slices.Equal(a.Labels, b.Labels)
+	labels := slices.Equal(knownLabels(a.Labels), knownLabels(b.Labels))
 	a.Labels, b.Labels = nil, nil
 	return labels && a.Kind == b.Kind && a.Unsigned == b.Unsigned && a.Bits == b.Bits && a.Length == b.Length &&
 		a.Precision == b.Precision && a.Scale == b.Scale && a.Charset == b.Charset
@@ -109,4 +110,19 @@ func (t *table) count(r *rowsEvent) (n int64, err error) {
 		}
 	}
 	return n, nil
+}
+
+// knownLabels are labels as a description has them: the server's
+// information_schema, which is utf8mb3, has "?" for what is beyond U+FFFF.
+func knownLabels(labels []string) []string {
+	known := make([]string, len(labels))
+	for i, l := range labels {
+		known[i] = strings.Map(func(c rune) rune {
+			if c > 0xffff {
+				return '?'
+			}
+			return c
+		}, l)
+	}
+	return known
 }

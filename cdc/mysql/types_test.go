@@ -115,6 +115,47 @@ func TestUnsaidTypes(t *testing.T) {
 	want(t, kinds, "int", "json", "text", "inet6", "inet4", "bytes")
 }
 
+// TestDatePolicies keeps the text of dates that cannot be said, where that is
+// asked for, or halts; by a query and from the log alike.
+func TestDatePolicies(t *testing.T) {
+	faults.Shows(t, "zero-dates", "keeps their text or halts, column by column, where the configuration says so")
+	for _, k := range []kind{maria, mysqlGTID} {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, k, "create table d (id int primary key, a date, b datetime(3), c timestamp(2) null, n varchar(9), e date)", "d")
+			r.cfg.Dates = map[cdc.TableID]map[string]image.DatePolicy{r.id("d"): {"a": image.DateRaw, "b": image.DateRaw, "c": image.DateRaw, "e": image.DateNull, "n": image.DateRaw}}
+			const rows = "set sql_mode='ALLOW_INVALID_DATES', time_zone='+00:00'; insert into d values (%d, '2024-05-00', '0001-01-01 10:11:12.125', '0000-00-00', 'x', 0), (%d, '2024-02-29', '2024-02-29 01:02:03', null, 'y', null)"
+			const one, two = " a=NULL a_raw=2024-05-00 b=NULL b_raw=0001-01-01 10:11:12.125 c=NULL c_raw=0000-00-00 00:00:00.00 n=x e=NULL",
+				" a=2024-02-29 a_raw=NULL b=2024-02-29T01:02:03 b_raw=NULL c=NULL c_raw=NULL n=y e=NULL"
+			r.exec(fmt.Sprintf(rows, 1, 2))
+			p := r.tap(cdc.Resume{})
+			want(t, p.loaded(), "r d 1: id=1"+one, "r d 2: id=2"+two)
+			r.exec(fmt.Sprintf(rows, 3, 4))
+			want(t, show(t, p.next()), "c d 3: id=3"+one, "c d 4: id=4"+two)
+			p.stop()
+
+			// One more column keeps its text from now on: the table is read again.
+			r.cfg.Dates[r.id("d")]["e"] = image.DateRaw
+			p = r.tap(p.resume())
+			again := p.next()
+			for len(again.Changes) == 0 {
+				again = p.next()
+			}
+			want(t, show(t, again)[:1], "r d 1: id=1"+one+" e_raw=0000-00-00")
+			p.stop()
+
+			r.cfg.Dates[r.id("d")]["e"] = image.DateReject
+			r.exec("delete from d where e = 0")
+			p = r.tap(cdc.Resume{})
+			p.loaded()
+			r.exec("set sql_mode=''; insert into d (id, e) values (9, '2024-02-00')")
+			if err := p.halt(image.HaltDate); strings.Contains(err.Error(), "2024") {
+				t.Errorf("a value is in the error: %v", err)
+			}
+		})
+	}
+}
+
 // TestGeneratedLeftOut reads the updates and deletes of MariaDB 11, whose images
 // lack generated columns: who did not select them gets the rest of the row.
 func TestGeneratedLeftOut(t *testing.T) {

@@ -15,6 +15,7 @@ const (
 	HaltMetadata = "table-metadata-minimal"
 	HaltPartial  = "row-image-partial"
 	HaltCorrupt  = "row-image-corrupt"
+	HaltDate     = "date-rejected"
 )
 
 // The protocol's type codes.
@@ -90,8 +91,10 @@ type column struct {
 	wideBit  bool  // BIT(64), written as a decimal
 	prefix   uint8 // bytes of the length in front of the value; 0: size is the length
 	size     int
-	fsp      int // fractional digits of a time
-	pad      int // BINARY(n): n
+	fsp      int  // fractional digits of a time
+	pad      int  // BINARY(n): n
+	raw      bool // DateRaw
+	reject   bool // DateReject
 	decimal  decimalLayout
 	charset  *charset
 	labels   [][]byte // ENUM: each as an Avro string, the first for 0; SET: as UTF-8

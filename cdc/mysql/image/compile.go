@@ -47,6 +47,12 @@ func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 			c.take, out[i] = true, len(t.Columns)
 			t.Columns = append(t.Columns, cdc.Column{Name: m.Name, Type: typ})
 			e.selected = append(e.selected, i)
+			if p := meta.Dates[m.Name]; m.Dated() {
+				c.raw, c.reject = p == DateRaw, p == DateReject
+			}
+			if c.raw {
+				t.Columns = append(t.Columns, cdc.Column{Name: m.Name + RawSuffix, Type: cdc.Type{Kind: cdc.KindText, Charset: "utf8mb4"}})
+			}
 		}
 		e.columns[i] = c
 	}
@@ -55,6 +61,11 @@ func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 			return nil, cdc.Haltf(HaltMetadata, "the stream's primary key of %s names column %d of %d", t.ID(), k, len(out))
 		}
 		t.Key = append(t.Key, out[k])
+	}
+	for name, p := range meta.Dates {
+		if p == DateRaw && slices.ContainsFunc(meta.Columns, func(c ColumnMeta) bool { return c.Name == name+RawSuffix }) {
+			return nil, cdc.Haltf(HaltType, "%s has a column %s itself, so that the text of the dates in %s has no place; take raw away from it in the source's dates", t.ID(), name+RawSuffix, name)
+		}
 	}
 	for _, name := range columns {
 		if t.Column(name) < 0 {

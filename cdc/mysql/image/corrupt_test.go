@@ -36,6 +36,12 @@ func everyColumn(t testing.TB) *image.TableMeta {
 		c.Name = fmt.Sprint("d", i)
 		m.Columns = append(m.Columns, c)
 	}
+	m.Dates = map[string]image.DatePolicy{}
+	for i := range m.Columns {
+		if m.Columns[i].Dated() {
+			m.Dates[m.Columns[i].Name] = image.DateRaw
+		}
+	}
 	return m
 }
 
@@ -262,7 +268,11 @@ func TestHalts(t *testing.T) {
 	f(image.HaltCharset, "collation 800,", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 800, Labels: []string{"a"}})
 	f(image.HaltMetadata, "labels", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 45})
 
-	_, err := image.Compile(&image.TableMeta{Database: "shop", Name: "people", Columns: []image.ColumnMeta{id}}, nil)
+	_, err := image.Compile(&image.TableMeta{Key: []int{0}, Columns: []image.ColumnMeta{id, {Name: "d", Type: 10}, {Name: "d_raw", Type: 10}}, Dates: map[string]image.DatePolicy{"d": image.DateRaw}}, nil)
+	if cdc.HaltCode(err) != image.HaltType || !strings.Contains(err.Error(), "d_raw") {
+		t.Errorf("a column called like one of dates: %v", err)
+	}
+	_, err = image.Compile(&image.TableMeta{Database: "shop", Name: "people", Columns: []image.ColumnMeta{id}}, nil)
 	if cdc.HaltCode(err) != image.HaltNoKey {
 		t.Errorf("no key: %v", err)
 	}

@@ -63,6 +63,9 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 			if c.take {
 				dst = append(dst, 0)
 			}
+			if c.raw {
+				dst = append(dst, 0)
+			}
 			continue
 		}
 		start, end := c.bounds(b)
@@ -71,11 +74,20 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 		}
 		if c.take {
 			var ok result
-			if dst, ok = c.append(dst, b[start:end]); ok != done {
-				if ok == bad {
-					return dst, image, e.corrupt(c, errValue)
+			if dst, ok = c.append(dst, b[start:end]); ok == bad {
+				return dst, image, e.corrupt(c, errValue)
+			}
+			raw := ""
+			if ok == lost {
+				if err := e.lost(c); err != nil {
+					return dst, image, err
 				}
-				e.lost(c)
+				if c.raw {
+					raw = c.dateText(b[start:end])
+				}
+			}
+			if c.raw {
+				dst = appendRaw(dst, raw)
 			}
 		}
 		b = b[end:]
@@ -83,10 +95,14 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 	return dst, b, nil
 }
 
-func (e *Encoder) lost(c *column) {
+func (e *Encoder) lost(c *column) error {
 	if e.Lost != nil {
 		e.Lost(c.name)
 	}
+	if c.reject {
+		return cdc.Haltf(HaltDate, "a row of %s has a date in column %s that no calendar has, or one before the year 1000, and the source's dates say reject; correct the row, or take it away there", e.table.ID(), c.name)
+	}
+	return nil
 }
 
 // whole says whether an image has all columns.

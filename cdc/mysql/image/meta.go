@@ -8,7 +8,24 @@ type TableMeta struct {
 	MariaDB  bool
 	Columns  []ColumnMeta // all of the table, in its order
 	Key      []int        // indexes in Columns of the primary key, in key order
+	// Dates says of columns with dates what becomes of those that cannot be
+	// said; what is not in it becomes null.
+	Dates map[string]DatePolicy
 }
+
+// DatePolicy is what becomes of a zero, partial or impossible date, and of one
+// before the year 1000.
+type DatePolicy string
+
+// The policies. Null is the default, and what the others do besides.
+const (
+	DateNull   DatePolicy = "null"
+	DateRaw    DatePolicy = "raw"    // its text stands in a column of its own, with RawSuffix
+	DateReject DatePolicy = "reject" // a halt
+)
+
+// RawSuffix is what the name of a column of DateRaw has behind that of its dates.
+const RawSuffix = "_raw"
 
 // ColumnMeta is what the table-map event says of a column.
 type ColumnMeta struct {
@@ -26,4 +43,14 @@ type ColumnMeta struct {
 	// MariaDB whose CHECK is json_valid of itself. Empty where it was not read;
 	// then UUID and INET6 of MariaDB look like BINARY(16), JSON like LONGTEXT.
 	Declared string
+}
+
+// Dated says whether the column's values have a date, which may be one that
+// cannot be said.
+func (m *ColumnMeta) Dated() bool {
+	switch m.Type {
+	case typeDate, typeNewDate, typeDateTime, typeDateTime2, typeTimestamp, typeTimestamp2:
+		return true
+	}
+	return false
 }

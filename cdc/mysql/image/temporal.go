@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"chartwire/schemas"
 )
@@ -165,4 +166,32 @@ func timeOld(b []byte) (us int64, ok bool) {
 		return 0, false
 	}
 	return sign * (h*3600 + m*60 + s) * 1e6, true
+}
+
+// dateText is the text of a date that cannot be said, as the server prints it.
+func (c *column) dateText(b []byte) string {
+	var t clock // of a TIMESTAMP only the zero is lost
+	switch c.code {
+	case codeDate:
+		t = dateOf(b)
+		return fmt.Sprintf("%04d-%02d-%02d", t.year, t.month, t.day)
+	case codeDateTime2:
+		t = dateTime2(b)
+	case codeDateTimeOld:
+		t = dateTimeOld(b)
+	}
+	s := fmt.Sprintf("%04d-%02d-%02d %02d:%02d:%02d", t.year, t.month, t.day, t.hour, t.minute, t.second)
+	if c.fsp > 0 {
+		s += fmt.Sprintf(".%06d", t.micros)[:c.fsp+1]
+	}
+	return s
+}
+
+// appendRaw writes the column behind one of DateRaw: the text of what was lost,
+// null where nothing was.
+func appendRaw(dst []byte, text string) []byte {
+	if text == "" {
+		return append(dst, 0)
+	}
+	return schemas.AppendBytes(append(dst, 2), text)
 }

@@ -77,17 +77,27 @@ func lengthEncoded(b []byte) (size int, n uint64) {
 }
 
 func (e *Encoder) appendTextValue(dst []byte, i int, v []byte) ([]byte, error) {
+	c := &e.columns[e.selected[i]]
 	if v == nil {
+		if c.raw {
+			dst = append(dst, 0)
+		}
 		return append(dst, 0), nil
 	}
-	c := &e.columns[e.selected[i]]
 	start := len(dst)
 	dst, r := c.appendText(dst, v)
+	raw := ""
 	switch r {
 	case bad:
 		return dst[:start], e.corrupt(c, errValue)
 	case lost:
-		e.lost(c)
+		if err := e.lost(c); err != nil {
+			return dst[:start], err
+		}
+		raw = string(v)
+	}
+	if c.raw {
+		dst = appendRaw(dst, raw)
 	}
 	return dst, nil
 }

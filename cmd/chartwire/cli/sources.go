@@ -10,6 +10,7 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql"
+	"chartwire/cdc/mysql/image"
 	"chartwire/cmd/chartwire/config"
 )
 
@@ -23,6 +24,16 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 		ServerID: uint32(src.ServerID), Retention: src.Retention,
 		Snapshot: snapshotConfig(src),
 		Log:      s.log,
+	}
+	for table, columns := range src.Dates {
+		policies := map[string]image.DatePolicy{}
+		for column, p := range columns {
+			policies[column] = image.DatePolicy(p)
+		}
+		if cfg.Dates == nil {
+			cfg.Dates = map[cdc.TableID]map[string]image.DatePolicy{}
+		}
+		cfg.Dates[cdc.TableID{Database: src.Database, Name: table}] = policies
 	}
 	if t := src.TLS; t != nil {
 		cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}

@@ -124,6 +124,13 @@ func (c *Config) checkSource(d *decoder, name string) {
 		d.bad(at+".zone", "is missing: DATETIME columns have no zone, so say in which one this database's clocks are, such as America/New_York")
 	}
 	c.checkSnapshot(d, s.Snapshot, at+".snapshot")
+	for table, columns := range s.Dates {
+		for column, policy := range columns {
+			if policy != "null" && policy != "raw" && policy != "reject" {
+				d.bad(at+".dates."+table+"."+column, "must be null, raw or reject: what becomes of dates that no calendar has")
+			}
+		}
+	}
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
 	}

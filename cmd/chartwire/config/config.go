@@ -112,6 +112,10 @@ type Source struct {
 	// days that check asks for cannot be had.
 	Retention time.Duration `yaml:"retention"`
 	Snapshot  Snapshot      `yaml:"snapshot"`
+	// Dates says by table and column what becomes of zero, partial and
+	// impossible dates and those before the year 1000: null, which is what holds
+	// without, raw (their text in a column of its own) or reject.
+	Dates map[string]map[string]string `yaml:"dates"`
 }
 
 // Servers are the addresses, however they are said.

@@ -109,6 +109,8 @@ func TestProblems(t *testing.T) {
 	f("{ca: ca.pem}", "{ca: ca.pem, verify: ca}", "c.yaml:5: kafka.tls.verify: must be full")
 	f("    zone: America/New_York\n", "    zone: UTC\n    tls: {verify: ca}\n", "c.yaml:18: sources.om.tls.verify: ca needs the authority's certificate")
 	f("    zone: America/New_York\n", "    zone: UTC\n    tls: {verify: none}\n", "c.yaml:18: sources.om.tls.verify: must be full or ca")
+	f("    zone: America/New_York\n", "    zone: UTC\n    dates: {patient: {birthdate: raw, seen: reject, died: text}}\n", "c.yaml:18: sources.om.dates.patient.died: must be null, raw or reject")
+	f("    zone: America/New_York\n", "    zone: UTC\n    dates: {patient: raw}\n", "c.yaml:18: sources.om.dates.patient: must be a section")
 	f("60%", "0.6", `c.yaml:19: sinks.hubspot.share: "0.6" is not a share`)
 	f("second: lead", "second: leed", `c.yaml:23: sinks.notify.routes.default.second: there is no route "leed"`)
 	f("portal: 4711, ", "", "c.yaml:19: sinks.hubspot.portal: is missing")
