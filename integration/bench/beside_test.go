@@ -56,6 +56,25 @@ func (c *comparison) begin(b *testing.B, e engine) {
 	e.rest(b)
 }
 
+// level brings both to the same row, so that what is written next is all that
+// each has to read.
+func (c *comparison) level(b *testing.B) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	var seen []*sightings
+	for _, e := range c.both {
+		c.begin(b, e)
+		seen = append(seen, c.watch(ctx, b, e))
+	}
+	id, _ := c.one(b)
+	for i, e := range c.both {
+		e.run(b)
+		seen[i].wait(b, e, id)
+		e.rest(b)
+	}
+}
+
 // snapshot reads a table of rows that are there.
 func (c *comparison) snapshot(b *testing.B) {
 	if err := write(c.db, &c.next, rows(), 5000); err != nil {
@@ -74,9 +93,7 @@ func (c *comparison) snapshot(b *testing.B) {
 
 // backlog drains rows that were written while nobody read, several times.
 func (c *comparison) backlog(b *testing.B, n, each int, goal float64) {
-	for _, e := range c.both {
-		c.begin(b, e)
-	}
+	c.level(b)
 	var rate, cpu [2][]float64
 	for range size("CHARTWIRE_BENCH_ROUNDS", 3) {
 		var from [2]int64
@@ -114,9 +131,7 @@ func (c *comparison) rates(b *testing.B, what string, got [2]drained, goal float
 // large lets one transaction of a gibibyte pass, and says what memory both had
 // at most, in all that was done up to now.
 func (c *comparison) large(b *testing.B) {
-	for _, e := range c.both {
-		c.begin(b, e)
-	}
+	c.level(b)
 	mb := size("CHARTWIRE_BENCH_TRANSACTION_MB", 1024)
 	n := mb << 20 / 268 // bytes a row
 	var from [2]int64
