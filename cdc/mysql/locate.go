@@ -295,8 +295,8 @@ func (st *stream) lost(err error) error {
 		return &cdc.Halt{Code: HaltPurged, Text: "the log no longer holds what follows " + where + "; load the tables again", Err: err}
 	case has("same server_uuid/server_id"), has("same server_id"):
 		return &cdc.Halt{Code: HaltServerID, Text: fmt.Sprintf("another replica or reader of this server uses the id %d too; give one of them another", st.s.cfg.ServerID), Err: err}
-	case has("bogus data"), has("exceeded max_allowed_packet"):
-		return &cdc.Halt{Code: HaltDamaged, Text: "the server cannot read its own log behind " + where, Err: err}
+	case has("bogus data"), has("exceeded max_allowed_packet"), has("truncated in the middle"), has("checksum verification failed"), has("corrupt"):
+		return &cdc.Halt{Code: HaltDamaged, Text: "the server cannot read its own log behind " + where + "; name a replica whose log is whole, or load the tables again", Err: err}
 	case has("impossible position"), has("position > file size"), has("not in the master's binlog"), has("diverged"):
 		return &cdc.Halt{Code: HaltForeign, Text: "the server's log does not hold the place " + where + "; load the tables again", Err: err}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -23,6 +24,8 @@ type meddler struct {
 	dumps  int
 	done   chan struct{}
 	silent []byte
+	// cutNext ends the connection at the next packet.
+	cutNext atomic.Bool
 }
 
 func meddle(t *testing.T, upstream string) *meddler {

@@ -1,9 +1,12 @@
 package mysql
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net"
 	"time"
+
+	"chartwire/cdc"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
@@ -125,6 +128,9 @@ func (r *reader) split() error {
 		if len(head) < packetHead {
 			return nil
 		}
+		if err := r.oversized(head); err != nil {
+			return err
+		}
 		n := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 		if len(head) < packetHead+n {
 			return nil
@@ -148,6 +154,20 @@ func (r *reader) split() error {
 		}
 		s.events = append(s.events, extent{r.start + 1, r.next})
 	}
+}
+
+// oversized finds a packet that claims more than its event has: waiting for the
+// rest of it would take what follows, heartbeats too, for a part of it.
+func (r *reader) oversized(packet []byte) error {
+	if r.more || len(packet) < packetHead+1+headerSize || packet[packetHead] != gomysql.OK_HEADER {
+		return nil
+	}
+	n := uint64(packet[0]) | uint64(packet[1])<<8 | uint64(packet[2])<<16
+	size := uint64(binary.LittleEndian.Uint32(packet[packetHead+1+9:]))
+	if n > headerSize && n > size+1 {
+		return &cdc.Halt{Code: HaltDamaged, Text: fmt.Sprintf("a packet of %d bytes came for an event of %d", n, size)}
+	}
+	return nil
 }
 
 // check looks at the byte before the event.

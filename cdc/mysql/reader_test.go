@@ -3,6 +3,7 @@ package mysql
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -66,6 +67,9 @@ func TestReader(t *testing.T) {
 		event := make([]byte, n)
 		for i := range event {
 			event[i] = byte(rng.Uint32())
+		}
+		if n >= headerSize {
+			binary.LittleEndian.PutUint32(event[9:], uint32(n))
 		}
 		want = append(want, event)
 		wire = append(wire, packets(&seq, append([]byte{0}, event...))...)

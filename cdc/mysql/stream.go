@@ -56,6 +56,8 @@ type stream struct {
 	// replaying says that the rows at hand are of an XA transaction that is
 	// committed now.
 	replaying bool
+	damaged   int // so often the event behind damagedAt
+	damagedAt cdc.Position
 }
 
 // Stream yields the server's transactions from r on, and the rows of tables
@@ -95,7 +97,10 @@ func (st *stream) run(ctx context.Context) error {
 			return err
 		}
 		if _, ok := haltOf(err); cdc.HaltCode(err) != "" && !ok {
-			return err // of the data: every server has it
+			if !st.onTheWay(err) {
+				return err // of the data: every server has it
+			}
+			err = fmt.Errorf("it is read again, as it may have been damaged on its way: %s", err.Error())
 		}
 		if st.heard != before {
 			backoff, pass, st.late = backoffMin, round{}, time.Time{}
@@ -121,6 +126,23 @@ func (st *stream) run(ctx context.Context) error {
 		}
 	}
 }
+
+// onTheWay says that an event may have been damaged between the server and here:
+// then it is whole when it is read again.
+func (st *stream) onTheWay(err error) bool {
+	if cdc.HaltCode(err) != HaltDamaged {
+		return false
+	}
+	if at := st.f.pos.cdc(); !at.Equal(st.damagedAt) {
+		st.damagedAt, st.damaged = at, 0
+	}
+	st.damaged++
+	return st.damaged < damagedMost
+}
+
+// damagedMost is how often an event is found damaged before it is taken to be so
+// in the log.
+const damagedMost = 3
 
 // session connects, makes sure that the server's log is the one that the
 // position is of, and reads it until something breaks.
@@ -189,7 +211,7 @@ func (st *stream) read(ctx context.Context, r *reader) error {
 				return st.stopped(err)
 			}
 			if b.err != nil {
-				return st.lost(b.err)
+				return st.stopped(st.lost(b.err))
 			}
 			r.release(b)
 		case <-st.wake.C:

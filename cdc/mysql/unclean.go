@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"chartwire/cdc"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // A server that ended without closing its log was killed, or its machine was.
@@ -77,6 +79,9 @@ func (st *stream) ends() error {
 			from = strconv.FormatUint(at.offset, 10)
 		}
 		events, err := st.side.query("SHOW BINLOG EVENTS IN " + text(f.file) + " FROM " + from + " LIMIT 8")
+		if serverCode(err) == gomysql.ER_ERROR_WHEN_EXECUTING_COMMAND {
+			return nil // it cannot read its own file: the stream gets there, and says so
+		}
 		if err != nil {
 			return err
 		}
