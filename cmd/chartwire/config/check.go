@@ -124,6 +124,9 @@ func (c *Config) checkSource(d *decoder, name string) {
 		d.bad(at+".zone", "is missing: DATETIME columns have no zone, so say in which one this database's clocks are, such as America/New_York")
 	}
 	c.checkSnapshot(d, s.Snapshot, at+".snapshot")
+	if d.said(at+".retention") && s.Retention < time.Hour && !d.failed(at+".retention") {
+		d.bad(at+".retention", "must be at least 1h; left out, it is 7 days")
+	}
 	for table, columns := range s.Dates {
 		for column, policy := range columns {
 			if policy != "null" && policy != "raw" && policy != "reject" {

@@ -111,6 +111,7 @@ func TestProblems(t *testing.T) {
 	f("    zone: America/New_York\n", "    zone: UTC\n    tls: {verify: none}\n", "c.yaml:18: sources.om.tls.verify: must be full or ca")
 	f("    zone: America/New_York\n", "    zone: UTC\n    dates: {patient: {birthdate: raw, seen: reject, died: text}}\n", "c.yaml:18: sources.om.dates.patient.died: must be null, raw or reject")
 	f("    zone: America/New_York\n", "    zone: UTC\n    dates: {patient: raw}\n", "c.yaml:18: sources.om.dates.patient: must be a section")
+	f("    zone: America/New_York\n", "    zone: UTC\n    retention: 1m\n", "c.yaml:18: sources.om.retention: must be at least 1h")
 	f("60%", "0.6", `c.yaml:19: sinks.hubspot.share: "0.6" is not a share`)
 	f("second: lead", "second: leed", `c.yaml:23: sinks.notify.routes.default.second: there is no route "leed"`)
 	f("portal: 4711, ", "", "c.yaml:19: sinks.hubspot.portal: is missing")
