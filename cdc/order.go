@@ -28,6 +28,8 @@ type Order struct {
 	// Columns are those that ActTable and ActColumn name; "*" is all.
 	Columns []string  `json:"columns,omitempty"`
 	Time    time.Time `json:"time,omitzero"`
+	// Force makes ActStart read what takes longer than the source keeps its log.
+	Force bool `json:"force,omitempty"`
 }
 
 // Names says whether the order is about the table.

@@ -12,7 +12,7 @@ import (
 // metrics are what a source counts. All are labelled with its name.
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
-	heartbeat, behind, purged               prometheus.Gauge
+	heartbeat, behind, purged, left, needs  prometheus.Gauge
 	lost, heldRows                          *prometheus.CounterVec
 	held, waits                             *prometheus.GaugeVec
 }
@@ -37,6 +37,10 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 		heldRows: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_held_rows_total",
 			Help: "Row changes of tables that are held, which were read and not written."}, []string{"table"})),
+		left: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_left_rows",
+			Help: "Rows of the tables that are being read that are still to come, as the source estimates."})),
+		needs: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_left_seconds",
+			Help: "How long that takes at the speed of late, within the hours and the rate that are allowed."})),
 		waits: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_waiting",
 			Help: "1 for the reason for which no rows of tables are read now, although some are to be."}, []string{"reason"})),
 		held: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_held",

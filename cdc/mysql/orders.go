@@ -46,6 +46,11 @@ func (st *stream) carryOut(o *cdc.Order, t *cdc.Txn) error {
 	if o.Act == cdc.ActTable || o.Act == cdc.ActColumn {
 		return st.widen(o, t)
 	}
+	if err := st.permit(o); err != nil {
+		t.Refused = err.Error()
+		st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", o.Table.String(), "order", o.ID, "why", t.Refused)
+		return nil
+	}
 	known := false
 	for _, l := range st.order {
 		if o.Names(l.id) {

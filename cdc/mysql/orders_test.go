@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/faults"
 )
 
 // boss gives orders to a stream.
@@ -113,6 +114,8 @@ func fill(r *rig, table string, n int) {
 // What was loaded is read again when a person says so, in whole or in part, and
 // not otherwise; what is known of the table stays known.
 func TestOrderStart(t *testing.T) {
+	faults.Shows(t, "snapshot-where", "reads again the rows of a condition, or a table, when a person asks; nothing that was known becomes unknown")
+	faults.Shows(t, "snapshot-again", "reads nothing again after a restart: what is done stays done")
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, people+"InnoDB", "people")
 		fill(r, "people", 50)
@@ -166,6 +169,7 @@ func TestOrderWrongCondition(t *testing.T) {
 // A pause holds through restarts, and what follows goes on at the chunk where it
 // began.
 func TestOrderPause(t *testing.T) {
+	faults.Shows(t, "snapshot-pause", "pauses at a chunk, stays so through a restart, and goes on behind it: each row once")
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, people+"InnoDB", "people")
 		const n = 400

@@ -223,6 +223,8 @@ func (p *pacer) behind(c *conn, addr string) (w wait, err error) {
 type SnapshotStatus struct {
 	Waits string    `json:"waits,omitempty"` // "for …" or "because …"; "" when it does not wait
 	Since time.Time `json:"since,omitzero"`
+	// Warning says that what is left takes longer than the source keeps its log.
+	Warning string `json:"warning,omitempty"`
 }
 
 // Snapshot says whether the reading of tables waits, and for what.

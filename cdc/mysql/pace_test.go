@@ -205,3 +205,37 @@ func TestPaceReplica(t *testing.T) {
 		})
 	}
 }
+
+// A read that takes longer than the log is kept is told at its start, and not
+// begun again without a person's word.
+func TestSnapshotRetention(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		faults.Shows(t, "snapshot-retention", "warns when what is left takes longer than the source keeps its log, and refuses to begin again without --force")
+		db := servers.Database(t, k.flavor, k.args...)
+		must(t, db.Exec("set global binlog_expire_logs_seconds=2"))
+		r := rigOn(t, db, people+"InnoDB", "people")
+		fill(r, "people", 60)
+		r.cfg.Snapshot = Snapshot{ChunkRows: 5, Pace: Pace{Rows: 15}}
+		s, err := New(r.cfg)
+		must(t, err)
+		b := r.boss()
+		b.p = tapSource(t, s, cdc.Resume{Orders: b.ch})
+		b.until("a warning", func(*cdc.Txn) bool { return s.Snapshot().Warning != "" })
+		b.until("the end", func(*cdc.Txn) bool { return b.load("people").Phase == cdc.LoadDone })
+		if w := s.Snapshot().Warning; w != "" {
+			t.Errorf("all is read, and it warns: %s", w)
+		}
+		refused := ""
+		answer := func(txn *cdc.Txn) bool { refused = txn.Refused; return b.obeyed(txn) }
+		b.order(cdc.Order{Act: cdc.ActStart})
+		b.until("an answer", answer)
+		if !strings.Contains(refused, "--force") || len(b.load("people").Again) > 0 {
+			t.Errorf("answered %q", refused)
+		}
+		b.order(cdc.Order{Act: cdc.ActStart, Force: true})
+		b.until("an answer", answer)
+		if refused != "" || len(b.load("people").Again) != 1 {
+			t.Errorf("answered %q", refused)
+		}
+	})
+}

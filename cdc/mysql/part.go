@@ -86,6 +86,7 @@ func (st *stream) plan() {
 	}
 	if len(st.reading) == 0 {
 		st.say(wait{})
+		st.estimate()
 	}
 }
 
@@ -206,6 +207,7 @@ func (st *stream) partRead(c *chunk) error {
 	}
 	p.chunk = c
 	st.snap.pace.read(time.Now(), c.n)
+	st.measured(c)
 	st.adapt(l, c)
 	return nil
 }
@@ -282,6 +284,7 @@ func (st *stream) giveChunk(l *load, p *part) error {
 		l.parts, st.replan = nil, true
 	}
 	st.s.metrics.loaded.Add(float64(len(kept)))
+	st.estimate()
 	t.Changes = kept
 	tellIn(t, l)
 	return st.give(t)

@@ -41,6 +41,7 @@ type stream struct {
 	told     []cdc.Order // that came and are not carried out yet
 	wake     *time.Timer // when what is waited for may have come
 	waitsFor string
+	speed    float64 // rows a second that all workers read, lately
 	admit    func(*cdc.Table) error
 	opening  *cdc.Txn // what to say before the first event: new loads, epochs
 	out      builder

@@ -27,10 +27,11 @@ the audit.`,
 	}
 	act := func(act cdc.Act, short, long string) *cobra.Command {
 		var where, reason string
+		var force bool
 		c := &cobra.Command{
 			Use: string(act) + " SOURCE [DB.TABLE]", Short: short, Long: long, Args: args(cobra.RangeArgs(1, 2)),
 			RunE: func(cmd *cobra.Command, names []string) error {
-				o := cdc.Order{Act: act, Where: where}
+				o := cdc.Order{Act: act, Where: where, Force: force}
 				if where != "" && len(names) < 2 {
 					return &usageError{"snapshot " + string(act), errors.New("--where is about one table: name it")}
 				}
@@ -44,6 +45,9 @@ the audit.`,
 		}
 		if act == cdc.ActStart || act == cdc.ActStop {
 			c.Flags().StringVar(&where, "where", "", "a condition in the database's SQL: these rows alone")
+		}
+		if act == cdc.ActStart {
+			c.Flags().BoolVar(&force, "force", false, "even if that takes longer than the source keeps its log")
 		}
 		c.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 		return c

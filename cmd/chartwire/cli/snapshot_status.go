@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/cdc/mysql"
 	"chartwire/pipeline/cut"
 
 	"github.com/spf13/cobra"
@@ -50,6 +52,7 @@ func (a *app) snapshotStatus() *cobra.Command {
 						if err := p.show(a.out, time.Now()); err != nil {
 							return err
 						}
+						a.showLive(s, name)
 					}
 					before[name] = state
 				}
@@ -67,6 +70,30 @@ func (a *app) snapshotStatus() *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "again and again, until everything is read")
 	return cmd
+}
+
+// showLive adds what only the process that captures knows, if it answers.
+func (a *app) showLive(s *site, source string) {
+	reports, err := fetchStatus(s.cfg.HTTP.Address)
+	if err != nil {
+		return // it runs elsewhere; the cuts have said what they know
+	}
+	for _, r := range reports {
+		var c captureStatus
+		if r.Stage == "capture" && r.Name == source && json.Unmarshal(r.Status, &c) == nil && c.Holding {
+			showWaits(a.out, time.Now(), c.Snapshot)
+		}
+	}
+}
+
+// showWaits says why nothing is read, and what endangers it.
+func showWaits(w io.Writer, now time.Time, s mysql.SnapshotStatus) {
+	if s.Waits != "" {
+		fmt.Fprintf(w, "  waits     %s, since %s ago\n", s.Waits, ago(now, s.Since))
+	}
+	if s.Warning != "" {
+		fmt.Fprintf(w, "  warning   %s\n", s.Warning)
+	}
 }
 
 // rateOver is the time over which a rate is measured.

@@ -177,7 +177,8 @@ func (b *builder) selections(source string) []cdc.Selection {
 // captureStatus is a capture's, and until when its source keeps what follows.
 type captureStatus struct {
 	pipeline.CaptureStatus
-	Purged time.Time `json:"purged,omitzero"`
+	Purged   time.Time            `json:"purged,omitzero"`
+	Snapshot mysql.SnapshotStatus `json:"snapshot,omitzero"`
 }
 
 func (b *builder) capture(name string) (*stage, error) {
@@ -206,7 +207,7 @@ func (b *builder) capture(name string) (*stage, error) {
 	}
 	return &stage{
 		kind: "capture", name: name, run: c.Run,
-		status: func() any { return captureStatus{c.Status(), src.Purged()} },
+		status: func() any { return captureStatus{c.Status(), src.Purged(), src.Snapshot()} },
 		ready: func() error {
 			st := c.Status()
 			return notReady(st.Holding, "source", st.Heard)

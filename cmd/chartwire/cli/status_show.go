@@ -68,6 +68,7 @@ func (r *answer) capture(w io.Writer, now time.Time) error {
 	if len(loading) > 0 {
 		fmt.Fprintf(w, "  loading   %s\n", strings.Join(loading, ", "))
 	}
+	showWaits(w, now, s.Snapshot)
 	return nil
 }
 
