@@ -268,6 +268,8 @@ func (r *run) last(ctx context.Context, cuts *cuts) error {
 				return fmt.Errorf("writing the last rows: %w", err)
 			}
 		}
+	} else if err := r.lastDDL(ctx); err != nil {
+		return fmt.Errorf("changing a table at last: %w", err)
 	}
 	if err := r.surely("replace into marker values (1)"); err != nil {
 		return fmt.Errorf("writing the last row: %w", err)
@@ -288,6 +290,19 @@ func (r *run) last(ctx context.Context, cuts *cuts) error {
 		}
 	}
 	r.log("everything has come")
+	return nil
+}
+
+// lastDDL changes a table that nobody writes to any more.
+func (r *run) lastDDL(ctx context.Context) error {
+	w := &writer{run: r, d: r.d, pending: map[int64]int64{}}
+	defer w.close()
+	if err := w.connected(ctx); err != nil {
+		return err
+	}
+	if err := w.ddl(ctx); err != nil && !expected(err) {
+		return err
+	}
 	return nil
 }
 

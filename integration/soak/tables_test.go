@@ -18,6 +18,7 @@ type table struct {
 	key          []column
 	columns      []column
 	keys         [][]string // as SQL: those that the writers use
+	changing     []int      // those of xs that there are at first
 	// wide says of which pairs of changing a column had the second type: none
 	// may have the first one under its name again, which readers could not take.
 	wide [3]bool
@@ -108,6 +109,11 @@ func newTable(d *rand.Rand, name string, myisam bool) *table {
 	for _, i := range d.Perm(len(valueColumns))[:2+d.IntN(5)] {
 		t.columns = append(t.columns, valueColumns[i])
 	}
+	for i := 0; i < len(xs); i += 2 {
+		if d.IntN(2) == 0 {
+			t.changing = append(t.changing, i)
+		}
+	}
 	for range keyspace {
 		t.keys = append(t.keys, t.anyKey(d))
 	}
@@ -129,6 +135,9 @@ func (t *table) ddl() string {
 	parts = append(parts, "tag bigint not null")
 	for _, c := range t.columns {
 		parts = append(parts, c.name+" "+c.decl)
+	}
+	for _, i := range t.changing {
+		parts = append(parts, xs[i]+" "+changing[i])
 	}
 	return fmt.Sprintf("create table %s (%s, primary key (%s)) engine=%s default charset utf8mb4", t.name,
 		strings.Join(parts, ", "), strings.Join(names, ", "), t.engine)

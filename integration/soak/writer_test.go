@@ -264,6 +264,9 @@ func (w *writer) statement(ctx context.Context, alone bool) error {
 		q = fmt.Sprintf("insert ignore into %s (%s) values %s", t.name, t.names(), strings.Join(rows, ","))
 	case n < 13:
 		c := t.columns[w.d.IntN(len(t.columns))]
+		if w.run.maxDDL > 0 && w.d.IntN(12) == 0 { // which may not be there
+			c = column{xs[w.d.IntN(3)], "", from("1", "22", "333")}
+		}
 		q = fmt.Sprintf("update %s set tag=%d, %s=%s where %s", t.name, tag, c.name, c.value(w.d), t.where(w.d))
 	case n < 14:
 		q = fmt.Sprintf("update %s set tag=%d", t.name, tag)
@@ -336,6 +339,10 @@ func (w *writer) ddl(ctx context.Context) error {
 		q = []string{fmt.Sprintf("alter table %s modify column %s %s", t.name, xs[i], changing[i|1])}
 	case n < 7:
 		q = []string{fmt.Sprintf("alter table %s drop column %s", t.name, xs[i])}
+	case n < 8 && w.d.IntN(2) == 0: // values change, and no event says so
+		q = []string{fmt.Sprintf("alter table %s drop column %s, add column %s %s", t.name, xs[i], xs[i], strings.NewReplacer("5", "6", "new", "now").Replace(kind))}
+	case n < 9 && i/2 == 1: // the same
+		q = []string{fmt.Sprintf("alter table %s modify column %s varchar(2) not null default 'n'", t.name, xs[i])}
 	case n < 8 && !*wide:
 		q = []string{fmt.Sprintf("alter table %s rename column %s to %s", t.name, xs[i], xs[i^1])}
 	case n < 10:
