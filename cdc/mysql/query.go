@@ -45,6 +45,9 @@ type query struct {
 	kind    queryKind
 	name    string // of the savepoint or the XA transaction
 	effects []effect
+	// columns are those that an ALTER may have given other values, without an
+	// event; "" stands for any.
+	columns []string
 }
 
 // classify reads as much of a statement as decides what it does. It never
@@ -175,7 +178,14 @@ func classifyAlter(s *scanner, database string) query {
 	for !s.end() {
 		switch word := s.keyword(); word {
 		case "RENAME":
-			if s.accept("COLUMN") || s.accept("INDEX") || s.accept("KEY") {
+			if s.accept("COLUMN") {
+				s.ifExists()
+				s.name()
+				s.accept("TO")
+				q.columns = append(q.columns, s.name())
+				break
+			}
+			if s.accept("INDEX") || s.accept("KEY") {
 				break
 			}
 			if !s.accept("TO") && !s.accept("AS") {
@@ -184,6 +194,8 @@ func classifyAlter(s *scanner, database string) query {
 			if to := s.table(database); to.Name != "" {
 				q.effects = append(q.effects, effect{t, effectRename}, effect{to, effectRename})
 			}
+		case "ADD", "MODIFY", "CHANGE":
+			q.columns = append(q.columns, defined(s, word)...)
 		case "DROP", "TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT", "CONVERT":
 			if s.accept("PARTITION") || s.accept("TABLESPACE") || word == "CONVERT" && s.accept("TABLE") {
 				q.effects = append(q.effects, effect{t, effectPart})
@@ -195,6 +207,31 @@ func classifyAlter(s *scanner, database string) query {
 		s.clause()
 	}
 	return q
+}
+
+// notColumns are the words behind ADD that begin the definition of something else.
+var notColumns = []string{"INDEX", "KEY", "UNIQUE", "PRIMARY", "CONSTRAINT", "FOREIGN", "FULLTEXT", "SPATIAL", "VECTOR", "CHECK", "PARTITION", "PERIOD", "SYSTEM"}
+
+// defined is the column that a clause defines. Its rows may have another value
+// behind it, even if it looks as before: one that went and came again has its
+// default, and what a shorter type does not take is cut off.
+func defined(s *scanner, word string) []string {
+	if !s.accept("COLUMN") {
+		for _, w := range notColumns {
+			if s.accept(w) {
+				return nil
+			}
+		}
+	}
+	s.ifExists()
+	if s.space(); s.at < len(s.text) && s.text[s.at] == '(' {
+		return []string{""}
+	}
+	name := s.name()
+	if word == "CHANGE" {
+		name = s.name()
+	}
+	return []string{name}
 }
 
 // exchanged is the table that gives its rows for a partition's.

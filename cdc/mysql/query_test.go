@@ -15,6 +15,9 @@ func (q query) String() string {
 	for _, e := range q.effects {
 		out = append(out, fmt.Sprintf("%s:%s", e.kind, e.table))
 	}
+	for _, c := range q.columns {
+		out = append(out, "column:"+c)
+	}
 	return strings.Join(out, " ")
 }
 
@@ -66,20 +69,22 @@ func TestClassify(t *testing.T) {
 	f("CREATE TEMPORARY TABLE a (b int)", "other")
 	f("CREATE INDEX i ON a (b)", "other")
 
-	f("ALTER TABLE a ADD COLUMN c INT DEFAULT 5", "table alter:shop.a")
+	f("ALTER TABLE a ADD COLUMN c INT DEFAULT 5", "table alter:shop.a column:c")
 	f("ALTER TABLE a RENAME b", "table alter:shop.a rename:shop.a rename:shop.b")
-	f("ALTER TABLE a RENAME TO om.b, ADD c INT", "table alter:shop.a rename:shop.a rename:om.b")
-	f("ALTER TABLE a ADD c INT, RENAME AS b", "table alter:shop.a rename:shop.a rename:shop.b")
-	f("ALTER TABLE a RENAME COLUMN b TO c", "table alter:shop.a")
+	f("ALTER TABLE a RENAME TO om.b, ADD c INT", "table alter:shop.a rename:shop.a rename:om.b column:c")
+	f("ALTER TABLE a ADD c INT, RENAME AS b", "table alter:shop.a rename:shop.a rename:shop.b column:c")
+	f("ALTER TABLE a RENAME COLUMN b TO c", "table alter:shop.a column:c")
 	f("ALTER TABLE a RENAME INDEX b TO c", "table alter:shop.a")
 	f("ALTER TABLE a DROP COLUMN b", "table alter:shop.a")
 	f("ALTER TABLE a DROP PARTITION p0", "table alter:shop.a partition:shop.a")
 	f("ALTER TABLE a TRUNCATE PARTITION p0", "table alter:shop.a partition:shop.a")
 	f("ALTER TABLE a EXCHANGE PARTITION p WITH TABLE om.b", "table alter:shop.a partition:shop.a partition:om.b")
 	f("ALTER TABLE a COMMENT = 'x, RENAME TO b', ENGINE=InnoDB", "table alter:shop.a")
-	f("ALTER TABLE a ADD c ENUM('x,', 'DROP PARTITION p')", "table alter:shop.a")
+	f("ALTER TABLE a ADD c ENUM('x,', 'DROP PARTITION p')", "table alter:shop.a column:c")
 	f("/*!40000 ALTER TABLE `a` DISABLE KEYS */", "table alter:shop.a")
-	f("ALTER TABLE a /* RENAME b */ ADD d INT -- RENAME TO e", "table alter:shop.a")
+	f("ALTER TABLE a /* RENAME b */ ADD d INT -- RENAME TO e", "table alter:shop.a column:d")
+	f("ALTER TABLE a MODIFY COLUMN IF EXISTS `b c` INT, CHANGE d `e` TEXT, ADD UNIQUE KEY (f), ADD CONSTRAINT g CHECK (h), DROP i", "table alter:shop.a column:b c column:e")
+	f("ALTER TABLE a ADD (b INT, c INT), ADD INDEX (d)", "table alter:shop.a column:")
 }
 
 func TestEmptied(t *testing.T) {

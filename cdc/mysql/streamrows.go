@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -143,6 +144,7 @@ func (st *stream) query(q *query, text, database string) error {
 	case queryBack:
 		return st.out.back(q.name, st.f.at)
 	case queryTable:
+		st.rewritten(q)
 		for _, e := range q.effects {
 			if err := st.effect(e); err != nil {
 				return err
@@ -168,6 +170,23 @@ func (st *stream) concerned(text, database string) bool {
 		names[strings.ToLower(id.Name)] = true
 	}
 	return database == "" && text == "LOAD DATA" || mentions(text, names)
+}
+
+// rewritten reads a table again of which an ALTER defined a captured column: its
+// rows may have other values, which no event says, and the table may look as it
+// did before.
+func (st *stream) rewritten(q *query) {
+	for _, name := range q.columns {
+		id := q.effects[0].table
+		l := st.loads[id]
+		if l == nil || l.state.IsHeld() {
+			continue
+		}
+		selected := st.selected[id].Columns
+		if name == "" || selected == nil || slices.ContainsFunc(selected, func(s string) bool { return strings.EqualFold(s, name) }) {
+			st.reload(l)
+		}
+	}
 }
 
 // effect notes what a statement did to selected tables.
