@@ -19,20 +19,20 @@ type origin struct {
 }
 
 // dump asks the server for its log and starts to read it. The connection is
-// the reader's from then on.
-func (s *Source) dump(ctx context.Context, v *server, from origin) (*reader, error) {
+// the reader's from then on. The server knows it by id.
+func (s *Source) dump(ctx context.Context, v *server, from origin, id uint32) (*reader, error) {
 	c, err := s.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.startDump(c, v, from); err != nil {
+	if err := s.startDump(c, v, from, id); err != nil {
 		c.close()
 		return nil, fmt.Errorf("asking %s for its binlog: %w", s.addr(), s.explain(said(err)))
 	}
 	return newReader(c, 3*s.cfg.Heartbeat), nil
 }
 
-func (s *Source) startDump(c *conn, v *server, from origin) error {
+func (s *Source) startDump(c *conn, v *server, from origin, id uint32) error {
 	period := s.cfg.Heartbeat.Nanoseconds()
 	settings := fmt.Sprintf("SET @master_heartbeat_period = %d, @source_heartbeat_period = %d, "+
 		"@master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum, "+
@@ -53,11 +53,11 @@ func (s *Source) startDump(c *conn, v *server, from origin) error {
 		return err
 	}
 	c.patience(queryTimeout)
-	if err := s.register(c); err != nil {
+	if err := s.register(c, id); err != nil {
 		return err
 	}
 	c.ResetSequence()
-	command, err := s.dumpCommand(v, from)
+	command, err := dumpCommand(v, from, id)
 	if err != nil {
 		return err
 	}
@@ -65,11 +65,11 @@ func (s *Source) startDump(c *conn, v *server, from origin) error {
 }
 
 // register makes the reader known, so that SHOW REPLICAS names it.
-func (s *Source) register(c *conn) error {
+func (s *Source) register(c *conn, id uint32) error {
 	host, _ := os.Hostname()
 	host = host[:min(len(host), 60)]
 	b := append(make([]byte, 4), gomysql.COM_REGISTER_SLAVE)
-	b = binary.LittleEndian.AppendUint32(b, s.cfg.ServerID)
+	b = binary.LittleEndian.AppendUint32(b, id)
 	b = append(append(b, byte(len(host))), host...)
 	b = append(b, 0, 0)       // no user, no password
 	b = append(b, 0, 0)       // port
@@ -83,7 +83,7 @@ func (s *Source) register(c *conn) error {
 	return err
 }
 
-func (s *Source) dumpCommand(v *server, from origin) ([]byte, error) {
+func dumpCommand(v *server, from origin, id uint32) ([]byte, error) {
 	b := make([]byte, 4)
 	if !from.at.isZero() || v.maria {
 		if from.at.offset > math.MaxUint32 {
@@ -92,7 +92,7 @@ func (s *Source) dumpCommand(v *server, from origin) ([]byte, error) {
 		b = append(b, gomysql.COM_BINLOG_DUMP)
 		b = binary.LittleEndian.AppendUint32(b, uint32(max(from.at.offset, 4)))
 		b = append(b, 0, 0)
-		b = binary.LittleEndian.AppendUint32(b, s.cfg.ServerID)
+		b = binary.LittleEndian.AppendUint32(b, id)
 		return append(b, from.at.file...), nil
 	}
 	set, err := gomysql.ParseMysqlGTIDSet(from.set.String())
@@ -101,7 +101,7 @@ func (s *Source) dumpCommand(v *server, from origin) ([]byte, error) {
 	}
 	data := set.Encode()
 	b = append(b, gomysql.COM_BINLOG_DUMP_GTID, 0, 0)
-	b = binary.LittleEndian.AppendUint32(b, s.cfg.ServerID)
+	b = binary.LittleEndian.AppendUint32(b, id)
 	b = append(b, 0, 0, 0, 0) // no file name
 	b = binary.LittleEndian.AppendUint64(b, 4)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))

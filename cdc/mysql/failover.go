@@ -150,3 +150,15 @@ func (s *gtidSet) strangers(o *gtidSet) gtidSet {
 	}
 	return out
 }
+
+// kicked says whether to come back after another reader took our id. One that
+// takes over from us does that once, and we end within moments; two that both go
+// on would kick each other out for ever.
+func (st *stream) kicked(now time.Time) (again bool) {
+	const pause, most = time.Minute, 5 * time.Second
+	if now.Sub(st.kicks[1]) > pause {
+		st.kicks[0] = now
+	}
+	st.kicks[1] = now
+	return now.Sub(st.kicks[0]) < most
+}

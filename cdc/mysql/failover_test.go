@@ -48,6 +48,16 @@ func (r *rig) on(db *servers.DB, statements string) {
 	}
 }
 
+// has says whether a row is in the rig's database on another server.
+func (r *rig) has(db *servers.DB, table string, id int) bool {
+	r.t.Helper()
+	c, err := db.Open(r.name)
+	must(r.t, err)
+	defer c.Close()
+	n := 0
+	return c.QueryRow("select count(*) from "+table+" where id = ?", id).Scan(&n) == nil && n == 1
+}
+
 // locked keeps a replica from applying changes of a table until it is called.
 func (r *rig) locked(db *servers.DB, table string) (unlock func()) {
 	r.t.Helper()
@@ -121,6 +131,7 @@ func TestFailoverByItself(t *testing.T) {
 		}
 
 		unlock()
+		waitFor(t, func() bool { return r.has(late, "people", 2) }) // what it has only received, a promotion loses
 		must(t, late.Promote())
 		r.on(late, "insert into people values (3,'after the failover',null)")
 		want(t, show(t, q.next()), "c people 3: id=3 name=after the failover note=NULL")

@@ -282,9 +282,12 @@ func domainOf(id string) uint32 {
 	return g.domain
 }
 
+// erSameID is MariaDB's error for a reader whose id another one came with.
+const erSameID = 4052
+
 // lost says what the end of a dump means.
 func (st *stream) lost(err error) error {
-	if serverCode(err) != gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG {
+	if code := serverCode(err); code != gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG && code != erSameID {
 		return st.s.explain(err)
 	}
 	message := strings.ToLower(err.Error())

@@ -185,7 +185,7 @@ func TestPaceReplica(t *testing.T) {
 			t.Parallel()
 			db := servers.Database(t, k.flavor)
 			replica := servers.Database(t, k.flavor)
-			must(t, replica.Exec(replicate(k, db)))
+			must(t, replica.Follow(db))
 			r := rigOn(t, db, people+"InnoDB", "people")
 			fill(r, "people", 50)
 			r.cfg.Snapshot = Snapshot{ChunkRows: 5, Pace: Pace{Replicas: []string{replica.Addr}, Lag: 10 * time.Second}}

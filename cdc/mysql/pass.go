@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 )
 
@@ -14,7 +15,8 @@ var errEnough = errors.New("that is enough")
 func (st *stream) pass(ctx context.Context, from origin, event func(raw []byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := st.s.dump(ctx, st.v, from)
+	// Under an id of its own: a server ends the older of two readers with one.
+	r, err := st.s.dump(ctx, st.v, from, 1<<31|rand.Uint32())
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,7 @@ func (k *check) rights(ctx context.Context) error {
 	}
 	defer c.close()
 	c.patience(queryTimeout)
-	if err := k.s.register(c); serverCode(err) != 0 {
+	if err := k.s.register(c, k.s.cfg.ServerID); serverCode(err) != 0 {
 		k.problem("grant-missing", "the user may not read the log", grants[0])
 	} else if err != nil {
 		return fmt.Errorf("registering as a reader: %w", err)

@@ -21,7 +21,8 @@ type cutter struct {
 	first, step int // bytes after which the first dump is cut, and how many more the next has
 	mu          sync.Mutex
 	dumps       int
-	frozen      bool // connections stay open, and nothing comes
+	frozen      bool          // connections stay open, and nothing comes
+	seek        time.Duration // between a dump's request and its first byte
 }
 
 func cut(t *testing.T, upstream string, first, step int) *cutter {
@@ -74,6 +75,7 @@ func (c *cutter) serve(in net.Conn) {
 		select {
 		case left = <-limit:
 			limited = c.step > 0
+			time.Sleep(c.seek)
 		default:
 		}
 		for c.isFrozen() {

@@ -45,10 +45,11 @@ type stream struct {
 	admit    func(*cdc.Table) error
 	opening  *cdc.Txn // what to say before the first event: new loads, epochs
 	out      builder
-	heard    time.Time // of the server, last
-	late     time.Time // since when it lacks what was read
-	yielded  time.Time // what was newest then
-	unsaid   bool      // the position moved since
+	heard    time.Time    // of the server, last
+	late     time.Time    // since when it lacks what was read
+	kicks    [2]time.Time // the first and the last time that another reader took its id
+	yielded  time.Time    // what was newest then
+	unsaid   bool         // the position moved since
 	readTime time.Time
 	// keeps is how long the server keeps what it writes now.
 	keeps time.Duration
@@ -96,6 +97,9 @@ func (st *stream) run(ctx context.Context) error {
 		err := st.session(ctx)
 		if ctx.Err() != nil || errors.Is(err, errStop) {
 			return err
+		}
+		if cdc.HaltCode(err) == HaltServerID && st.kicked(time.Now()) {
+			err = fmt.Errorf("%v", err) // no halt yet
 		}
 		if _, ok := haltOf(err); cdc.HaltCode(err) != "" && !ok {
 			if !st.onTheWay(err) {
@@ -183,7 +187,7 @@ func (st *stream) session(ctx context.Context) error {
 	if err := st.open(); err != nil {
 		return err
 	}
-	r, err := st.s.dump(ctx, st.v, from)
+	r, err := st.s.dump(ctx, st.v, from, st.s.cfg.ServerID)
 	if err != nil {
 		return err
 	}
