@@ -1,13 +1,17 @@
 package mysql
 
 import (
+	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"chartwire/cdc"
 	"chartwire/integration/faults"
 )
 
@@ -105,4 +109,57 @@ func TestTruncatedLogFile(t *testing.T) {
 			t.Errorf("the halt says: %v", err)
 		}
 	})
+}
+
+// What answers at the address and is no database, or says nothing at all, is
+// said to be that, and waited for no longer than the patience that is configured.
+func TestOtherServers(t *testing.T) {
+	faults.Shows(t, "server-other-protocol", "is no halt: it is tried again, by name of its address, until the patience is over; the position stays")
+	faults.Shows(t, "server-hangs", "is left after ten seconds and tried again until the patience is over; the position stays")
+	f := func(name string, answer func(net.Conn)) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			r, p := started(t, maria, people+"InnoDB", "people")
+			p.stop()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(t, err)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				var open []net.Conn
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						for _, c := range open {
+							c.Close()
+						}
+						return
+					}
+					open = append(open, c)
+					go answer(c)
+				}
+			}()
+			defer func() { l.Close(); <-done }()
+			r.cfg.Addr, r.cfg.Patience = l.Addr().String(), 2*time.Second
+			q := r.tap(p.resume())
+			for txn := range q.txns {
+				q.note(txn)
+			}
+			if cdc.HaltCode(q.err) != "" || q.err == nil || !strings.Contains(q.err.Error(), "out of reach for") || !strings.Contains(q.err.Error(), r.cfg.Addr) {
+				t.Errorf("the stream ended: %v", q.err)
+			}
+			if q.last != p.last {
+				t.Errorf("it stands at %s", q.last.Position)
+			}
+		})
+	}
+	f("another protocol", func(c net.Conn) {
+		_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+		c.Close()
+	})
+	f("random bytes", func(c net.Conn) {
+		_, _ = c.Write(bytes.Repeat([]byte{0x4a, 0, 0, 0, 10, 'x', 0xff}, 50))
+		c.Close()
+	})
+	f("nothing", func(net.Conn) {})
 }

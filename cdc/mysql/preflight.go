@@ -166,6 +166,9 @@ func (s *Source) Grants(maria bool) []string {
 		id := s.cfg.Selections[i].Table
 		out = append(out, "GRANT SELECT ON "+ident(id.Database)+"."+ident(id.Name)+" TO "+who+";")
 	}
+	if !maria { // to see at a first start which XA transactions are open; without it, the commit of such a one stops the capture
+		out = append(out, "GRANT XA_RECOVER_ADMIN ON *.* TO "+who+";")
+	}
 	return out
 }
 
