@@ -51,6 +51,19 @@ func TestParseRefuses(t *testing.T) {
 	f("CREATE TABLE a (x int) PARTITION", "unknown table option")
 }
 
+// TestParseSpatial: the types that are bytes to their readers.
+func TestParseSpatial(t *testing.T) {
+	tables, err := Parse("s", "d", "CREATE TABLE a (id int, g point, m MULTIPOLYGON, v vector(3), PRIMARY KEY (id))")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, kind := range []cdc.Kind{cdc.KindInt, cdc.KindGeometry, cdc.KindGeometry, cdc.KindVector} {
+		if c := tables[0].Columns[i]; c.Type.Kind != kind {
+			t.Errorf("column %s is %s, not %s", c.Name, c.Type.Kind, kind)
+		}
+	}
+}
+
 // TestReference holds every reference file to have an Avro schema and a key.
 func TestReference(t *testing.T) {
 	for _, pack := range []string{"om-aggregation", "labs"} {

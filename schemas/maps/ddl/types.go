@@ -17,6 +17,8 @@ var kinds = map[string]cdc.Kind{
 	"char": cdc.KindText, "varchar": cdc.KindText, "tinytext": cdc.KindText, "text": cdc.KindText, "mediumtext": cdc.KindText, "longtext": cdc.KindText,
 	"varbinary": cdc.KindBytes, "tinyblob": cdc.KindBytes, "blob": cdc.KindBytes, "mediumblob": cdc.KindBytes, "longblob": cdc.KindBytes,
 	"time": cdc.KindTime, "datetime": cdc.KindDateTime, "timestamp": cdc.KindTimestamp, "uuid": cdc.KindUUID, "inet4": cdc.KindInet4, "inet6": cdc.KindInet6,
+	"geometry": cdc.KindGeometry, "point": cdc.KindGeometry, "linestring": cdc.KindGeometry, "polygon": cdc.KindGeometry, "multipoint": cdc.KindGeometry,
+	"multilinestring": cdc.KindGeometry, "multipolygon": cdc.KindGeometry, "geometrycollection": cdc.KindGeometry, "geomcollection": cdc.KindGeometry, "vector": cdc.KindVector,
 }
 
 func (p *parser) column(t *cdc.Table) error {
