@@ -218,7 +218,7 @@ func (st *stream) adapt(l *load, c *chunk) {
 	switch piece, most := st.s.cfg.Piece, 10*st.s.cfg.Snapshot.ChunkRows; {
 	case c.size > piece || c.took > 500*time.Millisecond:
 		l.rows = max(1, c.asked/2)
-	case c.n >= c.asked && c.size < piece/4 && c.took < 100*time.Millisecond && l.rows < most:
+	case c.n >= c.asked && c.size < piece/2 && c.took < 100*time.Millisecond && l.rows < most:
 		l.rows = min(2*c.asked, most)
 	}
 }

@@ -73,8 +73,9 @@ func BenchmarkSource(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// pace is a first read that nobody should notice: of short statements, far apart.
-const pace = ", snapshot: {chunk_rows: 50, pause: 100ms}"
+// pace is a first read that nobody should notice: short statements, far apart,
+// and none while the server is busy.
+const pace = ", snapshot: {chunk_rows: 50, max_rows: 5000, max_threads: 16}"
 
 // apart gives the database and this process the first processor, and the broker
 // the second. It reports whether that was possible.
