@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +41,8 @@ type altered struct {
 	cfg      mysql.Config
 	stop     func()
 	capture  *pipeline.Capture
+	away     atomic.Bool  // the registry
+	asked    atomic.Int64 // while it was
 }
 
 func newAltered(t *testing.T, f servers.Flavor, ddl string, tables ...string) *altered {
@@ -57,7 +61,15 @@ func newAltered(t *testing.T, f servers.Flavor, ddl string, tables ...string) *a
 	}
 	t.Cleanup(func() { a.db.Close() })
 	a.exec(ddl)
-	s := httptest.NewServer(registry.NewServer(func(context.Context, registry.Record) error { return nil }))
+	there := registry.NewServer(func(context.Context, registry.Record) error { return nil })
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.away.Load() {
+			a.asked.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		there.ServeHTTP(w, r)
+	}))
 	t.Cleanup(s.Close)
 	if a.registry, err = registry.New(registry.Options{URLs: []string{s.URL}}); err != nil {
 		t.Fatal(err)
@@ -282,4 +294,28 @@ func TestHeldAndAccepted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRegistryAway lets a new shape come while the registry does not answer:
+// nothing is written that nobody could read, and nothing is lost.
+func TestRegistryAway(t *testing.T) {
+	faults.Shows(t, "schema-registry-away", "waits at the first row of the new shape and asks again; every row is there once it answers")
+	a := newAltered(t, servers.MariaDB1011, "create table bills (id int primary key); insert into bills values (1)", "bills")
+	a.start()
+	a.loaded("bills")
+	a.away.Store(true)
+	a.exec("alter table bills add note varchar(9) default 'x'; insert into bills values (2,'b')")
+	for start := time.Now(); a.asked.Load() < 12; time.Sleep(10 * time.Millisecond) { // more often than one call tries
+		if time.Since(start) > 60*time.Second {
+			t.Fatal("the registry is not asked")
+		}
+	}
+	if n := a.capture.Status().Rows; n != 1 {
+		t.Errorf("%d rows are written while nobody could read them", n)
+	}
+	a.exec("delete from bills where id=1; insert into bills values (3,'c')")
+	a.away.Store(false)
+	a.equal("bills", map[string]string{"2": "id=2 note=b", "3": "id=3 note=c"})
+	a.loaded("bills")
+	a.equal("bills", map[string]string{"2": "id=2 note=b", "3": "id=3 note=c"})
 }
