@@ -40,6 +40,9 @@ func (s *Source) Check(ctx context.Context) ([]Problem, error) {
 	}
 	k.server()
 	k.log()
+	if err := k.replica(); err != nil {
+		return nil, fmt.Errorf("source %s: %w", s.cfg.Name, err)
+	}
 	if err := k.retention(); err != nil {
 		return nil, fmt.Errorf("source %s: %w", s.cfg.Name, err)
 	}
@@ -63,7 +66,7 @@ func (k *check) warning(code, text, fix string) {
 func (k *check) readVariables() error {
 	r, err := k.c.query("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_format', 'binlog_row_image', 'binlog_row_metadata', " +
 		"'binlog_row_value_options', 'gtid_mode', 'gtid_strict_mode', 'server_id', " +
-		"'log_bin', 'require_secure_transport')")
+		"'log_bin', 'require_secure_transport', 'log_slave_updates', 'log_replica_updates')")
 	if err != nil {
 		return fmt.Errorf("reading the server's settings: %w", err)
 	}
@@ -125,6 +128,16 @@ func (k *check) log() {
 		k.warning("gtid-mode", "gtid_mode is "+k.vars["gtid_mode"]+": the position is a file and an offset, and a failover makes all tables be read again",
 			"SET PERSIST enforce_gtid_consistency = ON; SET PERSIST gtid_mode = OFF_PERMISSIVE; SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON;")
 	}
+}
+
+// replica looks at whether a replica's log has what it replicates.
+func (k *check) replica() error {
+	applies, err := k.v.applies(k.c)
+	if err == nil && applies && (k.vars["log_slave_updates"] == "OFF" || k.vars["log_replica_updates"] == "OFF") {
+		k.problem("replica-log", "the server is a replica and does not log what it replicates: its log lacks all that its source changes",
+			"log_slave_updates = ON in the server's file, section [mysqld] (MySQL: log_replica_updates); then restart it")
+	}
+	return err
 }
 
 // retention looks at how long the log is kept.

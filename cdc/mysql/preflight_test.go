@@ -122,3 +122,15 @@ func TestWrongPassword(t *testing.T) {
 		t.Errorf("the password is in the error: %v", err)
 	}
 }
+
+// A replica whose log lacks what it replicates is no source.
+func TestCheckReplica(t *testing.T) {
+	primary := server1(t, maria)
+	db := servers.Database(t, maria.flavor) // MariaDB's default is not to log it
+	r := rigOn(t, db, people+"InnoDB", "people")
+	if got := codes(t, check1(t, r.cfg)); len(got) != 0 {
+		t.Errorf("before it is a replica: %v", got)
+	}
+	must(t, db.Follow(primary))
+	waitFor(t, func() bool { return slices.Equal(codes(t, check1(t, r.cfg)), []string{"replica-log"}) })
+}
