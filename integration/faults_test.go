@@ -169,7 +169,7 @@ func reachedBy(name string, mentions map[string][]string) []string {
 	for len(todo) > 0 {
 		at := todo[0]
 		todo = todo[1:]
-		if strings.HasPrefix(at, "Test") || strings.HasPrefix(at, "Fuzz") {
+		if strings.HasPrefix(at, "Test") || strings.HasPrefix(at, "Fuzz") || strings.HasPrefix(at, "Benchmark") {
 			tests = append(tests, at)
 			continue
 		}

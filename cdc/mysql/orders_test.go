@@ -227,6 +227,8 @@ func TestOrderStop(t *testing.T) {
 // A table and a column are captured from the order on, and for old rows as soon
 // as they are read again; that holds through restarts.
 func TestOrderAdd(t *testing.T) {
+	faults.Shows(t, "ddl-table-add", "is captured from the order on and read meanwhile, without a restart of the stream")
+	faults.Shows(t, "ddl-column-add", "counts as unknown until the table has been read again for its old rows")
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, people+"InnoDB; create table later (id int primary key, v int); create view seen as select 1; create table loose (a int)", "people")
 		r.cfg.Selections[0].Columns = []string{"name"}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"chartwire/integration/faults"
 )
 
 // A clinic's day at the table: so many statements a second of each kind.
@@ -30,6 +32,7 @@ const (
 // compared. Where there are two processors the database and who asks it have one
 // for themselves, since capture and broker are on other machines in life.
 func BenchmarkSource(b *testing.B) {
+	faults.Shows(b, "source-cost", "p95 of the database's own queries is measured beside the capture and a paced snapshot")
 	r := newRig(b)
 	if err := write(r.db, &r.next, rows(), 5000); err != nil {
 		b.Fatal(err)
