@@ -147,12 +147,18 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	if err != nil {
 		return broker.Denied(fmt.Errorf("reading the newest cut: %w", err))
 	}
-	if state == nil {
+	first := state == nil
+	if first {
 		state = &cut.Cut{Source: c.o.Source}
 	}
 	tables := newCaptureTables(c, cl, state)
 	if err := tables.ensure(ctx); err != nil {
 		return err
+	}
+	if first {
+		if err := tables.unwritten(ctx); err != nil {
+			return err
+		}
 	}
 	state.Halted = nil
 	state.Partitions, state.Full = maps.Clone(tables.topics), false // tables may add to its own

@@ -68,6 +68,40 @@ func (t *captureTables) ensure(ctx context.Context) error {
 	return broker.Denied(broker.EnsureTopics(ctx, t.client, t.capture.o.Connection, topics...))
 }
 
+// unwritten makes sure that a first capture is one: with no cut, no record of the
+// source's tables may be there. Where there are some, all would be read again
+// unasked, and what was deleted since would stay for good.
+func (t *captureTables) unwritten(ctx context.Context) error {
+	var names []string
+	for topic := range t.topics {
+		names = append(names, topic)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	ends, err := broker.Ends(ctx, t.capture.o.Connection, names...)
+	if err != nil {
+		return broker.Denied(err)
+	}
+	names = names[:0]
+	for topic, parts := range ends {
+		for _, end := range parts {
+			if end > 0 { // perhaps nothing but what a capture that died had not committed
+				names = append(names, topic)
+				break
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	_, err = broker.Scan(ctx, t.capture.o.Connection, func(r *kgo.Record) error {
+		return cdc.Haltf("cuts-lost", "%s holds records, and the source has no cut: it was captured before, and everything would be read again; "+
+			"restore the topic %s, give the source its old name, or begin anew under another installation", r.Topic, t.capture.o.Topics.Cuts(t.capture.o.Source))
+	}, names...)
+	return err
+}
+
 // add makes the topics of tables that an order added. It gives their partition
 // numbers, by topic.
 func (t *captureTables) add(ctx context.Context, loads map[cdc.TableID]cdc.Load) (map[string]int, error) {

@@ -16,6 +16,7 @@ import (
 	"chartwire/pipeline/cut"
 	"chartwire/schemas"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -33,6 +34,7 @@ var capturePromises = []struct {
 	{"a row larger than a record", testCaptureTooLarge},
 	{"heartbeats move the cut", testCaptureHeartbeats},
 	{"partition numbers are fixed", testCapturePartitions},
+	{"cuts that were lost", testCaptureCutsLost},
 	{"a clock that was ahead", testCaptureClock},
 	{"a position that is set back", testCaptureRewind},
 	{"another server", testCaptureFailover},
@@ -276,5 +278,31 @@ func (s *stand) writeCut(c *cut.Cut) {
 	rec := &kgo.Record{Topic: s.topics.Cuts("bank"), Key: []byte("bank"), Value: value}
 	if err := cl.ProduceSync(s.Context(), rec).FirstErr(); err != nil {
 		s.Fatal(err)
+	}
+}
+
+// testCaptureCutsLost deletes the topic of the cuts: that is no first start.
+func testCaptureCutsLost(t *testing.T, s *stand) {
+	faults.Shows(t, "snapshot-again", "without its cuts a source that was captured before halts (cuts-lost), and reads nothing")
+	s.bank.txns = 100
+	c := s.run(s.conn)
+	s.until(c, s.bank.txns)
+	if err := c.stop(); err != nil {
+		t.Error(err)
+	}
+	cl, err := s.conn.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	topic := s.topics.Cuts("bank")
+	if _, err := kadm.NewClient(cl).DeleteTopics(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.run(s.conn).end(); cdc.HaltCode(err) != "cuts-lost" {
+		t.Errorf("Run: %v", err)
+	}
+	if latest, _, err := cut.Latest(t.Context(), s.conn, topic); err != nil || latest != nil {
+		t.Errorf("it wrote %+v, %v", latest, err)
 	}
 }

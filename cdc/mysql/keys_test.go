@@ -111,3 +111,49 @@ func TestSnapshotKeys(t *testing.T) {
 		}
 	})
 }
+
+// Killed at any chunk, again and again, several workers go on at the chunk: each
+// row is taken once. When all is read, no start reads anything again.
+func TestSnapshotKilled(t *testing.T) {
+	faults.Shows(t, "snapshot-restart", "goes on at the chunk with several workers, however often it is killed: each row is taken once")
+	faults.Shows(t, "snapshot-again", "reads nothing again, however often it is started")
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, people+"InnoDB; create table words (w varchar(9) character set latin1 primary key) engine=MyISAM", "people", "words")
+		fill(r, "people", 150)
+		for i := range 60 {
+			r.exec(fmt.Sprintf("insert into words values ('%c%d')", []rune("aZäÖz")[i%5], i*7919%100))
+		}
+		r.cfg.Snapshot = Snapshot{ChunkRows: 7, Workers: 3}
+		rng := rand.New(rand.NewPCG(3, 4))
+		taken, resume, done, starts := map[string]int{}, cdc.Resume{}, 0, 0
+		for done < 3 {
+			if starts++; starts > 200 {
+				t.Fatalf("it does not come to its end: %+v", resume.Loads)
+			}
+			p := r.tap(resume)
+			for range 1 + rng.IntN(5) {
+				txn := <-p.txns
+				if txn == nil {
+					t.Fatal(p.err)
+				}
+				p.note(txn)
+				for _, line := range show(t, txn) {
+					taken[line]++
+				}
+			}
+			resume = p.resume()
+			p.stop()
+			if p.loads[r.id("people")].Phase == cdc.LoadDone && p.loads[r.id("words")].Phase == cdc.LoadDone {
+				done++
+			}
+		}
+		for line, n := range taken {
+			if n != 1 {
+				t.Errorf("%d times: %s", n, line)
+			}
+		}
+		if len(taken) != 210 {
+			t.Errorf("%d rows came in %d starts, not 210", len(taken), starts)
+		}
+	})
+}
