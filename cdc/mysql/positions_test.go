@@ -135,16 +135,19 @@ func TestAnotherServerAnswers(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		db := servers.Database(t, k.flavor, k.args...)
 		r := rigOn(t, db, people+"InnoDB", "people")
+		c := cut(t, db.Addr, 0, 0)
+		r.cfg.Addr = c.Addr().String()
 		p := r.tap(cdc.Resume{})
 		p.loaded()
 		r.exec("insert into people values (1,'a',null)")
 		p.next()
-		db.Stop(patience)
-		other := servers.Database(t, k.flavor, append(k.args, fmt.Sprintf("--port=%d", db.Port))...)
+		other := servers.Database(t, k.flavor, k.args...)
 		must(t, other.Exec("create database "+r.name))
 		for i := range 9 {
 			must(t, other.Exec(fmt.Sprintf("create table %s.t%d (id int primary key)", r.name, i)))
 		}
+		c.lead(other.Addr)
+		db.Kill()
 		err := p.end()
 		if code := cdc.HaltCode(err); !slices.Contains([]string{HaltForeign, HaltServer, HaltHistory, HaltErrant}, code) || !strings.Contains(err.Error(), "load the tables again") && code != HaltForeign {
 			t.Errorf("%v", err)

@@ -46,7 +46,10 @@ func cut(t *testing.T, upstream string, first, step int) *cutter {
 
 func (c *cutter) serve(in net.Conn) {
 	defer in.Close()
-	out, err := net.Dial("tcp", c.upstream)
+	c.mu.Lock()
+	upstream := c.upstream
+	c.mu.Unlock()
+	out, err := net.Dial("tcp", upstream)
 	if err != nil {
 		return
 	}
@@ -93,6 +96,13 @@ func (c *cutter) serve(in net.Conn) {
 			b = make([]byte, 1) // one byte at a time, so that the cut is exact
 		}
 	}
+}
+
+// lead takes the connections that are made from now on to another server.
+func (c *cutter) lead(upstream string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.upstream = upstream
 }
 
 func (c *cutter) isFrozen() bool {
