@@ -35,6 +35,9 @@ type CaptureOptions struct {
 	Partitions map[cdc.TableID]int
 	// Added is the number of partitions of a table that an order adds; 0 means 1.
 	Added int
+	// Memory bounds, in bytes, what the capture holds of changes that the brokers
+	// have not taken, in full batches; 0 means [DefaultCaptureMemory].
+	Memory int
 	// Window is the replay window: how long row topics keep what was replaced
 	// or deleted. 0 means 14 days.
 	Window time.Duration
@@ -82,11 +85,17 @@ type CaptureStatus struct {
 	Txns      int64     `json:"txns"`
 }
 
+// DefaultCaptureMemory is the default of CaptureOptions.Memory.
+const DefaultCaptureMemory = 30 << 20
+
 // NewCapture checks the options.
 func NewCapture(o CaptureOptions) (*Capture, error) {
 	var errs []error
 	if o.Source == "" || o.Stream == nil || o.Register == nil || o.Topics.Prefix == "" {
 		errs = append(errs, errors.New("source, stream, registry and topic prefix are all needed"))
+	}
+	if o.Memory == 0 {
+		o.Memory = DefaultCaptureMemory
 	}
 	if o.Window == 0 {
 		o.Window = 14 * 24 * time.Hour

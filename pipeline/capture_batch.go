@@ -11,10 +11,6 @@ import (
 // recordCost is what a record takes in memory beside its key and value.
 const recordCost = 320
 
-// batchBytes is from where on a batch takes no more: the largest of Kafka's
-// batches comes to a little more than that.
-const batchBytes = 6 << 20
-
 // batch is a part of what goes into one Kafka transaction: records, and what
 // they change in the cut. It is used again when the brokers have its records,
 // which live in slabs that stay.

@@ -11,10 +11,11 @@ import (
 	"chartwire/schemas"
 )
 
-// batches bounds the memory of a capture, each with batchBytes and at most one
-// piece of a source transaction more. Those that the brokers have not taken yet
-// are not filled again. More than these hold the brokers take while the next one
-// fills; eight brought nothing but their memory.
+// batches is among how many the memory of a capture is divided, each with at most
+// one piece of a source transaction more. Those that the brokers have not taken
+// yet are not filled again. More than these hold the brokers take while the next
+// one fills; eight brought nothing but their memory. By default one is a little
+// larger than the largest of Kafka's batches.
 const batches = 5
 
 // collector takes transactions from the stream and fills batches, which the
@@ -136,7 +137,7 @@ func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 		in.since.began = now
 	}
 	in.since.last = now
-	if in.cur.cost >= batchBytes {
+	if in.cur.cost >= in.capture.o.Memory/batches {
 		in.hand()
 		in.notify()
 	}

@@ -16,12 +16,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// MinMemory is the least Config.Memory.
+const MinMemory = 32 << 20
+
 // The defaults of Config.
 const (
 	DefaultHeartbeat = 500 * time.Millisecond
 	DefaultPatience  = 5 * time.Minute
 	DefaultCatchup   = time.Minute
-	DefaultPiece     = 4 << 20
+	DefaultMemory    = 192 << 20
 	DefaultChunkRows = 2000
 	MostWorkers      = 32
 )
@@ -67,8 +70,11 @@ type Config struct {
 	// Retention is how long the server must keep its log at least, or Check
 	// refuses it.
 	Retention time.Duration
+	// Memory bounds, in bytes, what the stream and who takes from it hold in
+	// memory: an event a quarter, pieces of transactions a 48th each.
+	Memory int
 	// Piece is the size in bytes from which on a transaction is given in
-	// pieces.
+	// pieces; 0 leaves it to Memory.
 	Piece int
 
 	Snapshot Snapshot
@@ -102,8 +108,11 @@ func (c *Config) setDefaults() {
 	if c.Catchup == 0 {
 		c.Catchup = DefaultCatchup
 	}
+	if c.Memory == 0 {
+		c.Memory = DefaultMemory
+	}
 	if c.Piece == 0 {
-		c.Piece = DefaultPiece
+		c.Piece = c.Memory / 48
 	}
 	if c.Snapshot.ChunkRows == 0 {
 		c.Snapshot.ChunkRows = DefaultChunkRows
@@ -120,6 +129,12 @@ func (c *Config) setDefaults() {
 }
 
 func (c *Config) addrs() []string { return append([]string{c.Addr}, c.Others...) }
+
+// eventShare is how many of the largest events the memory would hold: the event
+// as it came, as it is encoded, and as a record, and what else there is.
+const eventShare = 4
+
+func (c *Config) maxEvent() int { return c.Memory / eventShare }
 
 // validate names everything that is wrong at once.
 func (c *Config) validate() error {
@@ -161,6 +176,9 @@ func (c *Config) validate() error {
 	}
 	if c.Heartbeat < 50*time.Millisecond || c.Heartbeat > time.Second {
 		bad("heartbeat %s is not between 50ms and 1s: health is the age of the newest one", c.Heartbeat)
+	}
+	if c.Memory < MinMemory {
+		bad("memory of %d bytes is below %d MiB", c.Memory, MinMemory>>20)
 	}
 	if c.Piece < 64<<10 {
 		bad("piece %d is below 65536 bytes: every piece costs a record of progress", c.Piece)

@@ -29,7 +29,7 @@ func (s *Source) dump(ctx context.Context, v *server, from origin, id uint32) (*
 		c.close()
 		return nil, fmt.Errorf("asking %s for its binlog: %w", s.addr(), s.explain(said(err)))
 	}
-	return newReader(c, 3*s.cfg.Heartbeat), nil
+	return newReader(c, 3*s.cfg.Heartbeat, s.cfg.maxEvent()), nil
 }
 
 func (s *Source) startDump(c *conn, v *server, from origin, id uint32) error {

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,8 @@ type follower struct {
 	tables    tables
 	payload   payload
 	images    rowsEvent // of the event at hand
+	most      int       // bytes of an event, and of what it unpacks to
+	mapped    string    // the table that was described last
 	held      held      // of XA transactions
 
 	begun   func() error // a transaction starts
@@ -74,6 +77,10 @@ func extend(old uint64, end uint32) uint64 {
 }
 
 func (f *follower) damaged(err error) error {
+	var o *oversize
+	if errors.As(err, &o) {
+		return f.tooLarge(o)
+	}
 	return &cdc.Halt{Code: HaltDamaged, Text: fmt.Sprintf("an event near %s cannot be read; what follows it in its transaction would be lost", f.at), Err: err}
 }
 
@@ -100,9 +107,11 @@ func (f *follower) event(e *event) error {
 		if f.maria && f.g.stamp.IsZero() {
 			f.g.stamp = time.Unix(int64(e.time), 0)
 		}
-		if _, err := f.tables.learn(e.body); err != nil {
+		t, err := f.tables.learn(e.body)
+		if err != nil {
 			return f.damaged(err)
 		}
+		f.mapped = t.name
 	case replication.GTID_EVENT, replication.ANONYMOUS_GTID_EVENT, replication.GTID_TAGGED_LOG_EVENT, replication.MARIADB_GTID_EVENT:
 		return f.begin(e)
 	case replication.QUERY_EVENT, replication.MARIADB_QUERY_COMPRESSED_EVENT:
@@ -257,6 +266,7 @@ func (f *follower) heartbeat(e *event) error {
 
 func (f *follower) rowsEvent(k rowsKind, e *event) error {
 	var err error
+	k.most = f.most
 	if f.images, err = parseRows(k, e.body); err != nil {
 		return f.damaged(err)
 	}
@@ -293,7 +303,7 @@ func (f *follower) queryEvent(e *event) error {
 	body := c.b
 	if e.kind == replication.MARIADB_QUERY_COMPRESSED_EVENT {
 		var err error
-		if body, err = unpackMaria(body); err != nil {
+		if body, err = unpackMaria(body, f.most); err != nil {
 			return f.damaged(err)
 		}
 	}

@@ -22,7 +22,7 @@ func rawEvent(kind replication.EventType, flags uint16, end uint32, body []byte)
 
 // quietFollower counts what its hooks are told.
 func quietFollower(maria bool) (f *follower, ends *int) {
-	f = &follower{maria: maria, tables: newTables(nil), at: place{"bin.000001", 1000}}
+	f = &follower{maria: maria, tables: newTables(nil), at: place{"bin.000001", 1000}, most: maxEvent, payload: payload{most: maxEvent}}
 	f.pos = position{byID: true, set: gtidSet{maria: maria}, at: f.at}
 	nothing := func() error { return nil }
 	f.begun, f.still, f.settled = nothing, nothing, nothing

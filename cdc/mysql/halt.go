@@ -17,6 +17,7 @@ const (
 	HaltIncident     = "binlog-incident"        // the server says that its log has a hole
 	HaltXA           = "xa-lost"                // committed, and its rows are no longer in the log
 	HaltUnknownEvent = "event-unknown"          // a kind of event that may mean anything
+	HaltEventSize    = "event-too-large"        // more than memory is to hold
 	HaltDamaged      = "event-damaged"          // an event that does not parse
 	HaltCut          = "transaction-cut"        // a transaction that began and does not end
 	HaltSavepoint    = "savepoint-too-late"     // rolled back to before rows that already left

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,7 +16,8 @@ import (
 // ids, and the last transaction before the position, which is read again.
 func (st *stream) locate(ctx context.Context) (origin, error) {
 	v := st.v
-	st.f = follower{maria: v.maria, checksummed: v.sums, tables: newTables(st.selected), payload: st.f.payload}
+	st.f = follower{maria: v.maria, checksummed: v.sums, tables: newTables(st.selected), payload: st.f.payload, most: st.s.cfg.maxEvent()}
+	st.f.payload.most = st.f.most
 	if !v.binlog {
 		return origin{}, cdc.Haltf(HaltBinlogOff, "the server writes no binlog; start it with log_bin on")
 	}
@@ -287,6 +289,10 @@ const erSameID = 4052
 
 // lost says what the end of a dump means.
 func (st *stream) lost(err error) error {
+	var o *oversize
+	if errors.As(err, &o) {
+		return st.f.tooLarge(o)
+	}
 	if code := serverCode(err); code != gomysql.ER_MASTER_FATAL_ERROR_READING_BINLOG && code != erSameID {
 		return st.s.explain(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-mysql-org/go-mysql/replication"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -17,6 +18,7 @@ type payload struct {
 	zstd  *zstd.Decoder
 	in    bufio.Reader
 	event []byte
+	most  int // bytes of an event
 }
 
 const (
@@ -31,8 +33,9 @@ const (
 // maxEvent is the largest that a server can write (max_allowed_packet).
 const maxEvent = 1<<30 + 1<<20
 
-// maxWindow bounds the memory that unpacking may take for looking back.
-const maxWindow = 128 << 20
+// minWindow is how far back whatever is packed with common settings looks, and
+// may: it bounds the memory of unpacking where an event's is less.
+const minWindow = 8 << 20
 
 func (p *payload) each(e *event, f func(*event) error, damaged func(error) error) error {
 	c := cursor{b: e.body}
@@ -58,7 +61,7 @@ func (p *payload) each(e *event, f func(*event) error, damaged func(error) error
 	case compressionZstd:
 		if p.zstd == nil {
 			var err error
-			p.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+			p.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(uint64(max(minWindow, p.most))))
 			if err != nil {
 				return fmt.Errorf("unpacking transactions: %w", err)
 			}
@@ -75,6 +78,9 @@ func (p *payload) each(e *event, f func(*event) error, damaged func(error) error
 		inner, err := p.next()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+			err = &oversize{replication.TRANSACTION_PAYLOAD_EVENT, uint64(e.size), p.most}
 		}
 		if err != nil {
 			return damaged(fmt.Errorf("unpacking a transaction: %w", err))
@@ -97,6 +103,9 @@ func (p *payload) next() (event, error) {
 	size := int(binary.LittleEndian.Uint32(header[9:]))
 	if size < headerSize || size > maxEvent {
 		return event{}, errShort
+	}
+	if size > p.most {
+		return event{}, &oversize{replication.EventType(header[4]), uint64(size), p.most}
 	}
 	if cap(p.event) < size {
 		p.event = make([]byte, size)

@@ -9,6 +9,7 @@ import (
 	"chartwire/cdc"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/replication"
 )
 
 // slab is what came from the network at once, and the whole events in it.
@@ -48,6 +49,7 @@ type reader struct {
 	c       *conn
 	net     net.Conn // under c, with TLS if there is any
 	timeout time.Duration
+	most    int // bytes of an event
 	out     chan *slab
 	free    chan *slab
 	cur     *slab
@@ -65,8 +67,8 @@ const seekTimeout = 2 * time.Minute
 
 // newReader takes a connection on which a dump was asked for and nothing of it
 // was read.
-func newReader(c *conn, timeout time.Duration) *reader {
-	r := &reader{c: c, net: c.Conn.Conn.Conn, sequence: c.Sequence, timeout: timeout,
+func newReader(c *conn, timeout time.Duration, most int) *reader {
+	r := &reader{c: c, net: c.Conn.Conn.Conn, sequence: c.Sequence, timeout: timeout, most: most,
 		out: make(chan *slab, slabCount), free: make(chan *slab, slabCount)}
 	for range slabCount {
 		r.free <- &slab{buf: make([]byte, 0, slabSize)}
@@ -132,6 +134,17 @@ func (r *reader) split() error {
 			return err
 		}
 		n := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
+		if !r.more && n > headerSize {
+			p := head[packetHead:]
+			if len(p) <= headerSize {
+				return nil
+			}
+			// An event says first how long it is, in however many packets it comes.
+			size := binary.LittleEndian.Uint32(p[10:])
+			if p[0] == gomysql.OK_HEADER && int64(size) > int64(r.most) {
+				return &oversize{replication.EventType(p[5]), uint64(size), r.most}
+			}
+		}
 		if len(head) < packetHead+n {
 			return nil
 		}

@@ -25,7 +25,7 @@ func readerOn(t *testing.T) (*reader, net.Conn) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &conn{Conn: &client.Conn{Conn: gopacket.NewConn(here)}, ctx: ctx}
 	c.stop = context.AfterFunc(ctx, func() { _ = here.SetDeadline(time.Unix(1, 0)) })
-	r := newReader(c, 5*time.Second)
+	r := newReader(c, 5*time.Second, 1<<33)
 	done := make(chan struct{})
 	go func() { defer close(done); r.run() }()
 	t.Cleanup(func() {

@@ -21,6 +21,7 @@ type rowsEvent struct {
 type rowsKind struct {
 	before, after       bool
 	v2, packed, partial bool
+	most                int // bytes of what is unpacked
 }
 
 // rowsKindOf says of which shape a rows event is.
@@ -73,7 +74,7 @@ func parseRows(k rowsKind, body []byte) (r rowsEvent, err error) {
 		return r, errShort
 	}
 	if k.packed {
-		if r.images, err = unpackMaria(c.b); err != nil {
+		if r.images, err = unpackMaria(c.b, k.most); err != nil {
 			return r, fmt.Errorf("unpacking rows: %w", err)
 		}
 	}

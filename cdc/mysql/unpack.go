@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-mysql-org/go-mysql/replication"
 	"github.com/klauspost/compress/zlib"
 )
 
@@ -12,7 +13,7 @@ import (
 // (log_bin_compress): a byte that says how (0 is zlib, the only one) and how
 // many bytes the size has, the size with the most significant byte first, and
 // the packed bytes.
-func unpackMaria(packed []byte) ([]byte, error) {
+func unpackMaria(packed []byte, most int) ([]byte, error) {
 	c := cursor{b: packed}
 	first := c.uint(1)
 	size := uint64(0)
@@ -26,6 +27,8 @@ func unpackMaria(packed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("packed in the unknown way %d", first>>4&7)
 	case size > maxEvent:
 		return nil, fmt.Errorf("packed from %d bytes, more than an event has", size)
+	case size > uint64(most):
+		return nil, &oversize{replication.MARIADB_UPDATE_ROWS_COMPRESSED_EVENT_V1, size, most}
 	}
 	z, err := zlib.NewReader(bytes.NewReader(c.b))
 	if err != nil {

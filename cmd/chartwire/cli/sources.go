@@ -21,7 +21,7 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	servers := src.Servers()
 	cfg := mysql.Config{
 		Name: name, Addr: servers[0], Others: servers[1:], User: src.User, Password: src.Password.Reveal(),
-		ServerID: uint32(src.ServerID), Retention: src.Retention,
+		ServerID: uint32(src.ServerID), Retention: src.Retention, Memory: int(src.Memory),
 		Snapshot: snapshotConfig(src),
 		Log:      s.log,
 	}

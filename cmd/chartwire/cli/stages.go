@@ -181,6 +181,17 @@ type captureStatus struct {
 	Snapshot mysql.SnapshotStatus `json:"snapshot,omitzero"`
 }
 
+// queueOf is how much of a source's memory its changes may take that the brokers
+// do not have: as measured, the heap then stays within it. A part of it is taken
+// whatever the rest is, and Go collects what is free when it is as much as what
+// is not.
+func queueOf(memory int) int {
+	if memory == 0 {
+		memory = mysql.DefaultMemory
+	}
+	return (memory - 64<<20) * 15 / 64
+}
+
 func (b *builder) capture(name string) (*stage, error) {
 	cfg, err := b.sourceConfig(name)
 	if err != nil {
@@ -200,7 +211,7 @@ func (b *builder) capture(name string) (*stage, error) {
 	c, err := pipeline.NewCapture(pipeline.CaptureOptions{
 		Source: name, Stream: src.Stream, Connection: b.kafka, Topics: b.topics, Register: b.registry.Register,
 		Tables: tables, Partitions: parts, Added: b.cfg.Sources[name].Partitions, Window: b.cfg.Kafka.Replay, Fingerprint: b.cfg.Fingerprint(),
-		Log: b.log, Metrics: b.metrics,
+		Memory: queueOf(int(b.cfg.Sources[name].Memory)), Log: b.log, Metrics: b.metrics,
 	})
 	if err != nil {
 		return nil, err

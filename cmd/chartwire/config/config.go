@@ -111,7 +111,9 @@ type Source struct {
 	// Retention is how long the server must keep its log at least, where the 7
 	// days that check asks for cannot be had.
 	Retention time.Duration `yaml:"retention"`
-	Snapshot  Snapshot      `yaml:"snapshot"`
+	// Memory is how much capturing it takes.
+	Memory   Size     `yaml:"memory"`
+	Snapshot Snapshot `yaml:"snapshot"`
 	// Dates says by table and column what becomes of zero, partial and
 	// impossible dates and those before the year 1000: null, which is what holds
 	// without, raw (their text in a column of its own) or reject.
