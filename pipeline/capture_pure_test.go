@@ -126,7 +126,7 @@ func TestArena(t *testing.T) {
 // TestCollectorEnds: what ends while it waits for a batch to fill leaves no
 // empty one behind, whose cut would be taken for the newest.
 func TestCollectorEnds(t *testing.T) {
-	in := newCollector(&Capture{}, &captureTables{}, &cut.Cut{Seq: 7})
+	in := newCollector(&Capture{o: CaptureOptions{Memory: DefaultCaptureMemory}}, &captureTables{}, &cut.Cut{Seq: 7})
 	ctx, cancel := context.WithCancel(t.Context())
 	want := cdc.Checkpoint{Position: cdc.Position{File: "bin.000002", Offset: 40}, Rows: 3}
 	if err := in.take(ctx, &cdc.Txn{Begin: true, Checkpoint: want}); err != nil {
