@@ -130,9 +130,6 @@ func (c *Config) checkSource(d *decoder, name string) {
 	if s.Memory != 0 && (s.Memory < 128<<20 || s.Memory > 8<<30) {
 		d.bad(at+".memory", "must be 128MiB to 8GiB; left out, it is 192MiB. An event of the log, such as a row with its large columns or a compressed transaction, may have a quarter of it")
 	}
-	if d.said(at+".retention") && s.Retention < time.Hour && !d.failed(at+".retention") {
-		d.bad(at+".retention", "must be at least 1h; left out, it is 7 days")
-	}
 	for table, columns := range s.Dates {
 		for column, policy := range columns {
 			if policy != "null" && policy != "raw" && policy != "reject" {
