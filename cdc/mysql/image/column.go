@@ -80,13 +80,14 @@ const (
 	codeInet4
 	codeInet6
 	codeUUID
+	codePackedText // COMPRESSED of MariaDB
+	codePackedBytes
 )
 
 // column is a compiled column: where its value ends, and what it becomes.
 type column struct {
 	code     code
 	take     bool
-	packed   bool // COMPRESSED of MariaDB
 	unsigned bool
 	wideBit  bool  // BIT(64), written as a decimal
 	prefix   uint8 // bytes of the length in front of the value; 0: size is the length
@@ -217,8 +218,11 @@ func (c *column) describe(m *ColumnMeta, t byte) (cdc.Type, error) {
 		c.code = codeBytes
 		return cdc.Type{Kind: cdc.KindVector}, nil
 	case typeVarComp, typeBlobComp:
-		c.packed = true
-		return c.describeString(m, t)
+		typ, err := c.describeString(m, t)
+		if c.code = codePackedText; typ.Kind == cdc.KindBytes {
+			c.code = codePackedBytes
+		}
+		return typ, err
 	case typeVarchar, typeVarString, typeString, typeBlob:
 		return c.describeString(m, t)
 	}

@@ -61,10 +61,9 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 		bit++
 		if null {
 			if c.take {
-				dst = append(dst, 0)
-			}
-			if c.raw {
-				dst = append(dst, 0)
+				if dst = append(dst, 0); c.raw {
+					dst = append(dst, 0)
+				}
 			}
 			continue
 		}
@@ -74,25 +73,35 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 		}
 		if c.take {
 			var ok result
-			if dst, ok = c.append(dst, b[start:end]); ok == bad {
-				return dst, image, e.corrupt(c, errValue)
-			}
-			raw := ""
-			if ok == lost {
-				if err := e.lost(c); err != nil {
+			if dst, ok = c.append(dst, b[start:end]); ok != done || c.raw {
+				if dst, err = e.unusual(dst, c, ok, b[start:end]); err != nil {
 					return dst, image, err
 				}
-				if c.raw {
-					raw = c.dateText(b[start:end])
-				}
-			}
-			if c.raw {
-				dst = appendRaw(dst, raw)
 			}
 		}
 		b = b[end:]
 	}
 	return dst, b, nil
+}
+
+// unusual sees to a value that is lost or bad, and to the text of a lost one.
+func (e *Encoder) unusual(dst []byte, c *column, r result, value []byte) ([]byte, error) {
+	raw := ""
+	switch r {
+	case bad:
+		return dst, e.corrupt(c, errValue)
+	case lost:
+		if err := e.lost(c); err != nil {
+			return dst, err
+		}
+		if c.raw {
+			raw = c.dateText(value)
+		}
+	}
+	if c.raw {
+		dst = appendRaw(dst, raw)
+	}
+	return dst, nil
 }
 
 func (e *Encoder) lost(c *column) error {

@@ -50,6 +50,18 @@ var errInflate = errors.New("it is not compressed as it says")
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
 
+func (c *column) appendPacked(dst, b []byte) ([]byte, result) {
+	b, err := inflate(b)
+	if err != nil {
+		return dst, bad
+	}
+	if c.code == codePackedBytes {
+		return schemas.AppendBytes(append(dst, 2), b), done
+	}
+	dst, ok := c.charset.append(append(dst, 2), b)
+	return dst, resultOf(ok, lost)
+}
+
 // inflate gives the bytes of a COMPRESSED column's value.
 func inflate(b []byte) ([]byte, error) {
 	if len(b) == 0 {

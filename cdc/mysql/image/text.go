@@ -126,13 +126,13 @@ func (c *column) appendText(dst, v []byte) ([]byte, result) {
 	case codeDecimal:
 		dst, ok := c.decimal.appendText(append(dst, 2), v)
 		return dst, resultOf(ok, bad)
-	case codeText:
+	case codeText, codePackedText:
 		dst, ok := c.charset.append(append(dst, 2), v)
 		return dst, resultOf(ok, lost)
 	case codeEnum, codeSet:
 		dst, _ = c.charset.append(append(dst, 2), v)
 		return dst, done
-	case codeBytes:
+	case codeBytes, codePackedBytes:
 		return c.appendPadded(append(dst, 2), v), done
 	case codeBit:
 		if len(v) > 8 {

@@ -11,12 +11,6 @@ import (
 
 // append writes the value b of a row image, with the index of the union.
 func (c *column) append(dst, b []byte) ([]byte, result) {
-	if c.packed {
-		var err error
-		if b, err = inflate(b); err != nil {
-			return dst, bad
-		}
-	}
 	switch c.code {
 	case codeInt:
 		return schemas.AppendLong(append(dst, 2), c.integer(b)), done
@@ -60,6 +54,8 @@ func (c *column) append(dst, b []byte) ([]byte, result) {
 		return c.appendInet(append(dst, 2), b)
 	case codeUUID:
 		return c.appendUUID(append(dst, 2), b)
+	case codePackedText, codePackedBytes:
+		return c.appendPacked(dst, b)
 	}
 	return c.appendTime(dst, b)
 }
