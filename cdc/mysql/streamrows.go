@@ -69,13 +69,7 @@ func (st *stream) piece(last uint64) error {
 // count passes rows that nobody selected, or that the consumer has.
 func (st *stream) count(t *table, r *rowsEvent) error {
 	for images := r.images; len(images) > 0; {
-		rest, err := images, error(nil)
-		if r.before != nil {
-			rest, err = t.m.walk(rest, r.before, false)
-		}
-		if r.after != nil && err == nil {
-			rest, err = t.m.walk(rest, r.after, r.partial)
-		}
+		rest, err := t.skip(r, images)
 		if err != nil {
 			return st.f.damaged(err)
 		}

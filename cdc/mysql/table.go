@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 
@@ -96,16 +97,25 @@ func sameType(a, b cdc.Type) bool {
 		a.Precision == b.Precision && a.Scale == b.Scale && a.Charset == b.Charset
 }
 
+// skip passes the image of a row, or the pair of an update.
+func (t *table) skip(r *rowsEvent, images []byte) (rest []byte, err error) {
+	rest = images
+	if r.before != nil {
+		rest, err = t.m.walk(rest, r.before, false)
+	}
+	if r.after != nil && err == nil {
+		rest, err = t.m.walk(rest, r.after, r.partial)
+	}
+	if err == nil && len(rest) == len(images) {
+		err = errors.New("rows that hold nothing")
+	}
+	return rest, err
+}
+
 // count counts the row images of an event, or the pairs of an update.
 func (t *table) count(r *rowsEvent) (n int64, err error) {
 	for images := r.images; len(images) > 0; n++ {
-		if r.before != nil {
-			images, err = t.m.walk(images, r.before, false)
-		}
-		if r.after != nil && err == nil {
-			images, err = t.m.walk(images, r.after, r.partial)
-		}
-		if err != nil {
+		if images, err = t.skip(r, images); err != nil {
 			return n, err
 		}
 	}
