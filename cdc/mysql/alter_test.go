@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -182,6 +183,33 @@ func TestOddNames(t *testing.T) {
 					t.Error("its RENAME is no epoch")
 				}
 			})
+		}
+	}
+}
+
+// TestManyForeignTables reads past many tables, each made,
+// filled, altered and filled again, for the rows of one.
+func TestManyForeignTables(t *testing.T) {
+	faults.Shows(t, "ddl-history-large", "keeps no history: of tables that nobody selected it knows the newest 10,000 descriptions at most, and asks the server nothing")
+	r, p := started(t, maria, "create table t (id int primary key)", "t")
+	r.exec("begin not atomic for i in 1..200 do " +
+		"execute immediate concat('create table x', i, ' (id int) engine=MyISAM'); execute immediate concat('insert into x', i, ' values (1)'); " +
+		"execute immediate concat('alter table x', i, ' add c varchar(20) default ''d'''); execute immediate concat('insert into x', i, ' values (2, ''e'')'); end for; end")
+	r.exec("insert into t values (1)")
+	txn := p.next()
+	want(t, show(t, txn), "c t 1: id=1")
+	if len(txn.Loads) > 0 || len(txn.Statements) > 0 {
+		t.Errorf("it tells of others: %+v", txn)
+	}
+	ts := newTables(nil)
+	for i := range 3 * maxTables {
+		body := append([]byte{byte(i), byte(i >> 8), byte(i >> 16), 0, 0, 0, 0, 0, 1, 'd', 0, 4}, fmt.Sprintf("%04x", i)...)
+		body = append(body, 0, 1, 3, 0, 0)
+		if _, err := ts.learn(body); err != nil {
+			t.Fatal(err)
+		}
+		if len(ts.byContent) > maxTables || len(ts.byNumber) > maxTables {
+			t.Fatalf("%d descriptions are kept", len(ts.byContent))
 		}
 	}
 }
