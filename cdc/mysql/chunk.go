@@ -24,6 +24,8 @@ type snapshotTable struct {
 	// before the columns. ends is the same for the key alone.
 	head, ends, order string
 	version           int
+	// width is the bytes of a row and its key, as of the last full part.
+	width int
 }
 
 type keyColumn struct {
@@ -321,6 +323,10 @@ func (t *snapshotTable) fill(c *conn, q *chunkRequest, limit, most int, out *chu
 		sql += " FOR SHARE"
 	}
 	var arena []byte
+	if t.width > 0 { // growing would copy it again and again, and keep what it grew out of
+		arena = make([]byte, 0, min(q.rows*(t.width+t.width/16), most))
+		out.changes = make([]cdc.Change, 0, q.rows)
+	}
 	shape := t.enc.Table()
 	last := make([][]byte, len(t.keys))
 	err := c.each(sql, func(packet []byte) (err error) {
@@ -351,6 +357,9 @@ func (t *snapshotTable) fill(c *conn, q *chunkRequest, limit, most int, out *chu
 	})
 	if err != nil || out.n == 0 {
 		return err
+	}
+	if out.n >= q.rows {
+		t.width = len(arena)/out.n + 1
 	}
 	for _, b := range last {
 		out.after = append(out.after, string(b))
