@@ -202,7 +202,8 @@ func TestManyForeignTables(t *testing.T) {
 		t.Errorf("it tells of others: %+v", txn)
 	}
 	ts := newTables(nil)
-	for i := range 3 * maxTables {
+	for i := range 3 * maxTables { // each in a transaction of its own
+		ts.bound()
 		body := append([]byte{byte(i), byte(i >> 8), byte(i >> 16), 0, 0, 0, 0, 0, 1, 'd', 0, 4}, fmt.Sprintf("%04x", i)...)
 		body = append(body, 0, 1, 3, 0, 0)
 		if _, err := ts.learn(body); err != nil {

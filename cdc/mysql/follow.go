@@ -170,6 +170,7 @@ func (f *follower) begin(e *event) error {
 	f.g.reset(b, f.at.file, f.at.offset-uint64(e.size))
 	f.g.begun = f.maria && !b.standalone
 	f.held.reset()
+	f.tables.bound()
 	return f.begun()
 }
 

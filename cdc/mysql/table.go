@@ -55,10 +55,6 @@ func (ts *tables) learn(body []byte) (*table, error) {
 	sum := xxhash.Sum64(rest)
 	t := ts.byContent[sum]
 	if t == nil || !bytes.Equal(t.raw, rest) {
-		if len(ts.byContent) >= maxTables {
-			clear(ts.byContent)
-			clear(ts.byNumber)
-		}
 		t = &table{raw: bytes.Clone(rest)}
 		if t.m, err = parseTableMap(t.raw); err != nil {
 			return nil, err
@@ -70,6 +66,15 @@ func (ts *tables) learn(body []byte) (*table, error) {
 	}
 	ts.byNumber[number] = t
 	return t, nil
+}
+
+// bound forgets tables when very many are known. It is called between
+// transactions: within one, rows refer to what was described before them.
+func (ts *tables) bound() {
+	if len(ts.byContent) >= maxTables || len(ts.byNumber) >= maxTables {
+		clear(ts.byContent)
+		clear(ts.byNumber)
+	}
 }
 
 // forget drops what is known of a table, so that it is looked at anew.
