@@ -62,7 +62,12 @@ func (r *running) end() error {
 
 func (s *stand) run(conn broker.Config) *running {
 	s.Helper()
-	c, err := pipeline.NewCapture(s.options(conn))
+	return s.runWith(s.options(conn))
+}
+
+func (s *stand) runWith(o pipeline.CaptureOptions) *running {
+	s.Helper()
+	c, err := pipeline.NewCapture(o)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -1,0 +1,70 @@
+package pipeline_test
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chartwire/cdc"
+	"chartwire/integration/faults"
+	"chartwire/pipeline/broker/brokertest"
+	"chartwire/schemas"
+)
+
+// TestCaptureSlowKafka lets Kafka take nothing while the source has much more
+// than the capture may hold: what is asked of the source stays within the bound,
+// and every row is there in the end.
+func TestCaptureSlowKafka(t *testing.T) {
+	faults.Shows(t, "queue-bytes", "asks the source for no more than its memory holds, and goes on when Kafka takes it: every row once")
+	const memory = 5 << 20
+	s := &stand{T: t, conn: brokertest.Start(t), topics: schemas.Topics{Prefix: "t"}, bank: newBank()}
+	s.bank.txns, s.bank.fat = 300, map[int]int{}
+	for n := range s.bank.txns {
+		s.bank.fat[n] = 20 << 10
+	}
+	road, conn := brokertest.NewRoad(s.conn)
+	o := s.options(conn)
+	o.Memory = memory
+	var asked, total atomic.Int64 // bytes of rows; asked since the road was blocked
+	stream, holding := o.Stream, make(chan struct{})
+	block := sync.OnceFunc(func() {
+		road.Block()
+		asked.Store(0)
+		close(holding)
+	})
+	o.Stream = func(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, error] {
+		return func(yield func(*cdc.Txn, error) bool) {
+			for txn, err := range stream(ctx, r) {
+				if txn.Checkpoint.Position.Offset == 5 {
+					block()
+				}
+				for _, c := range txn.Changes {
+					asked.Add(int64(len(c.Before) + len(c.After)))
+					total.Add(int64(len(c.Before) + len(c.After)))
+				}
+				if !yield(txn, err) {
+					return
+				}
+			}
+		}
+	}
+	c := s.runWith(o)
+	<-holding
+	for last, since := int64(-1), time.Now(); time.Since(since) < 500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		if n := asked.Load(); n != last {
+			last, since = n, time.Now()
+		}
+	}
+	if n := asked.Load(); n < memory/4 || n > memory+memory/2 {
+		t.Errorf("%d bytes were asked for while nothing was taken, the memory is %d", n, memory)
+	}
+	road.Unblock()
+	s.until(c, s.bank.txns)
+	if n := total.Load(); n < 4*memory {
+		t.Errorf("the source has %d bytes: too little for this test", n)
+	}
+	s.verify(s.bank.txns)
+}
