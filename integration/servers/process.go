@@ -27,7 +27,7 @@ type TB interface {
 // Process is one server process that this program started.
 type Process struct {
 	cmd  *exec.Cmd
-	log  *tail
+	log  *Tail
 	done chan struct{}
 	err  error
 }
@@ -39,7 +39,7 @@ func start(name string, args ...string) (*Process, error) { return startIn("", n
 func startIn(dir, name string, args ...string) (*Process, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	p := &Process{cmd: cmd, log: &tail{}, done: make(chan struct{})}
+	p := &Process{cmd: cmd, log: &Tail{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
@@ -93,26 +93,33 @@ func (p *Process) wait(timeout time.Duration, ready func() error) error {
 	}
 }
 
-// tail keeps the last 8 KiB of what a process prints.
-type tail struct {
+// Tail keeps the end of what is written to it: the last Max bytes, 8 KiB if Max
+// is 0. Any number may write.
+type Tail struct {
+	Max int
+
 	mu  sync.Mutex
 	buf []byte
 }
 
-func (t *tail) Write(b []byte) (int, error) {
+func (t *Tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, b...)
-	if over := len(t.buf) - 8<<10; over > 0 {
+	keep := t.Max
+	if keep == 0 {
+		keep = 8 << 10
+	}
+	if over := len(t.buf) - keep; over > 0 {
 		t.buf = append(t.buf[:0], t.buf[over:]...)
 	}
 	return len(b), nil
 }
 
-func (t *tail) String() string {
+func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(bytes.TrimSpace(t.buf))
+	return string(bytes.ToValidUTF8(bytes.TrimSpace(t.buf), nil))
 }
 
 // Port returns a port of 127.0.0.1 that was free a moment ago.

@@ -1,7 +1,6 @@
 package soak
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -42,7 +42,7 @@ type run struct {
 	current *process
 	all     []*process
 	cleanup []func()
-	tail    tail
+	tail    servers.Tail
 
 	db   atomic.Pointer[sql.DB]
 	tags atomic.Int64
@@ -91,6 +91,7 @@ func (r *run) forget(tag int64) {
 // run does one run; its error says all that is known of a difference.
 func (w *world) run(ctx context.Context, seed uint64) error {
 	r := &run{world: w, seed: seed, d: rand.New(rand.NewPCG(seed, 1)), expected: map[int64]int64{}, began: time.Now()}
+	r.tail.Max = 64 << 10
 	defer r.close()
 	err := r.do(ctx)
 	if err == nil || ctx.Err() != nil {
@@ -357,26 +358,4 @@ func (r *run) close() {
 	for i := len(r.cleanup) - 1; i >= 0; i-- {
 		r.cleanup[i]()
 	}
-}
-
-// tail keeps the end of what the captures log.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, b...)
-	if over := len(t.buf) - 64<<10; over > 0 {
-		t.buf = append(t.buf[:0], t.buf[over:]...)
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(bytes.ToValidUTF8(t.buf, nil))
 }

@@ -22,14 +22,11 @@ removed when that is complete; safety rules look back to where the gap begins. N
 process may capture the source meanwhile. Kept in the audit.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.siteOf(cmd, names[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if _, ok := s.cfg.Sources[names[0]]; !ok {
-				return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", names[0], keys(s.cfg.Sources))}
-			}
 			before, err := pipeline.Reload(cmd.Context(), s.amendment(names[0], reason))
 			if err != nil {
 				return captured(err)

@@ -34,14 +34,11 @@ the audit.`,
 			if err != nil {
 				return &usageError{cmd.Name(), err}
 			}
-			s, err := a.site(cmd.Context())
+			s, err := a.siteOf(cmd, names[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if _, ok := s.cfg.Sources[names[0]]; !ok {
-				return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", names[0], keys(s.cfg.Sources))}
-			}
 			now, r, err := s.rewindable(cmd.Context(), names[0], target)
 			if err != nil {
 				return err

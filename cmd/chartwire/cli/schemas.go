@@ -105,8 +105,8 @@ func (s *site) freeField(ctx context.Context, topic, column string) (string, err
 // captureOf is what is known of a source's capture, and the table of a name in it.
 func (s *site) captureOf(cmd *cobra.Command, source, table string) (*cut.Cut, cdc.TableID, error) {
 	var id cdc.TableID
-	if _, ok := s.cfg.Sources[source]; !ok {
-		return nil, id, &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", source, keys(s.cfg.Sources))}
+	if err := s.has(cmd, source); err != nil {
+		return nil, id, err
 	}
 	state, _, err := cut.Latest(cmd.Context(), s.kafka, s.topics.Cuts(source))
 	if err != nil {

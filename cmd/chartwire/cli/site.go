@@ -21,6 +21,8 @@ import (
 	"chartwire/schemas/hubspot"
 	"chartwire/schemas/maps"
 	"chartwire/schemas/registry"
+
+	"github.com/spf13/cobra"
 )
 
 // site is an installation as a command sees it: its configuration, and the way
@@ -53,6 +55,27 @@ func (a *app) site(ctx context.Context) (*site, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// siteOf is [app.site] for a command that is about a source.
+func (a *app) siteOf(cmd *cobra.Command, source string) (*site, error) {
+	s, err := a.site(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.has(cmd, source); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// has says what sources there are if this is none of them.
+func (s *site) has(cmd *cobra.Command, source string) error {
+	if _, ok := s.cfg.Sources[source]; ok {
+		return nil
+	}
+	return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", source, keys(s.cfg.Sources))}
 }
 
 func (s *site) connect(ctx context.Context) error {

@@ -35,14 +35,11 @@ says otherwise. No process may capture the source meanwhile. Kept in the audit.`
 			if strings.TrimSpace(reason) == "" {
 				return &usageError{cmd.Name(), fmt.Errorf("--reason: say why, for the audit")}
 			}
-			s, err := a.site(cmd.Context())
+			s, err := a.siteOf(cmd, names[0])
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			if _, ok := s.cfg.Sources[names[0]]; !ok {
-				return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", names[0], keys(s.cfg.Sources))}
-			}
 			halted, tables, w, err := s.passage(cmd.Context(), names[0])
 			if err != nil {
 				return err

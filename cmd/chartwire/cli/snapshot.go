@@ -119,14 +119,11 @@ func (s *site) tableOf(source, name string) cdc.TableID {
 
 // giveOrder gives an order and waits for the answer of the process that captures.
 func (a *app) giveOrder(cmd *cobra.Command, names []string, o cdc.Order, reason string) error {
-	s, err := a.site(cmd.Context())
+	s, err := a.siteOf(cmd, names[0])
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if _, ok := s.cfg.Sources[names[0]]; !ok {
-		return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", names[0], keys(s.cfg.Sources))}
-	}
 	if len(names) > 1 {
 		o.Table = s.tableOf(names[0], names[1])
 	}

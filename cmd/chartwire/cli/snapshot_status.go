@@ -30,8 +30,8 @@ func (a *app) snapshotStatus() *cobra.Command {
 			sources := keys(s.cfg.Sources)
 			var only cdc.TableID
 			if len(names) > 0 {
-				if !slices.Contains(sources, names[0]) {
-					return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", names[0], sources)}
+				if err := s.has(cmd, names[0]); err != nil {
+					return err
 				}
 				sources = names[:1]
 			}
