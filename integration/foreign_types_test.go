@@ -55,6 +55,10 @@ func sampleValues(t *testing.T, l typeLine) []string {
 		return list
 	}
 	switch {
+	case l.decl == "vector(3)" && l.kind == "vector":
+		return []string{"string_to_vector('[1,2.5,-3]')"}
+	case l.decl == "vector(3)": // MariaDB
+		return []string{"vec_fromtext('[1,2.5,-3]')"}
 	case l.kind == "text" && strings.Contains(l.decl, "character set utf8mb3"):
 		return append(someTexts, `'日本'`)
 	case l.kind == "text" && strings.Contains(l.decl, "latin1"):
@@ -106,7 +110,10 @@ var samples = map[string][]string{
 	"inet6":                           {"'2001:db8::1'", "'::'"},
 	"varchar(10) character set utf16": {`'A😀'`, `''`},
 	"binary(4)":                       {"x'4100'", "x'00ff'", "'abcd'"},
-	"vector(3)":                       {"vec_fromtext('[1,2.5,-3]')"},
+	"varchar(10) character set big5":  {`'中文'`, `'a  b'`, `''`},
+	"uuid":                            {"'123e4567-e89b-12d3-a456-426614174000'", "'00000000-0000-0000-0000-000000000000'"},
+	"geometry":                        {"st_geomfromtext('LINESTRING(0 0,1 2.5)')", "st_geomfromtext('POINT(-1 2)', 4326)"},
+	"point":                           {"point(1, -2.5)", "st_geomfromtext('POINT(0 0)')"},
 }
 
 // witness is the SQL expression that says a column's value as read.py does,

@@ -84,7 +84,7 @@ func TestHugeTransaction(t *testing.T) {
 			topics := schemas.Topics{Prefix: r.name}
 			r.until(120*time.Second, "the table is loaded", p.loaded)
 			stop := p.heap()
-			updates := r.huge(number(t, "CHARTWIRE_TRANSACTION_MB", 128) << 20)
+			updates := r.huge(number(t, "CHARTWIRE_TRANSACTION_MB", 100) << 20)
 			c := &counted{}
 			r.until(10*time.Minute, "the transaction is there", func() bool { return c.ended(t, r, topics) })
 			most := stop()
@@ -109,10 +109,8 @@ func (r *road) huge(bytes int) (updates int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	var row int
-	if err := r.pool.QueryRow("SELECT AVG_ROW_LENGTH FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'omaggregation'").Scan(&row); err != nil {
-		r.t.Fatal(err)
-	}
+	// What a server says of a table's rows is an estimate that may be none yet.
+	const row = 150
 	for written := 0; written < bytes; updates++ {
 		res, err := tx.Exec("UPDATE omaggregation SET BalTotal = BalTotal + 1")
 		if err != nil {
