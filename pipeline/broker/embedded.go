@@ -177,6 +177,10 @@ func (e *Embedded) start(ctx context.Context) error {
 		_, p, _ := net.SplitHostPort(strings.TrimSpace(string(b)))
 		port, _ = strconv.Atoi(p)
 	}
+	// Nobody is to find it before it is whole.
+	if err := os.Remove(e.addressFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("starting the embedded broker: %w", err)
+	}
 	listen := func(network, address string) (net.Listener, error) {
 		l, err := net.Listen(network, address)
 		if err != nil && port != 0 {
@@ -209,6 +213,7 @@ func (e *Embedded) runningFile() string { return filepath.Join(e.dir, "running")
 func (e *Embedded) open(ctx context.Context) error {
 	_, err := os.Stat(e.runningFile())
 	if err == nil {
+		e.log.Info("the embedded broker did not end by itself the last time: its records are read once", "dir", e.dir)
 		err = e.endCutOff(ctx)
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = os.WriteFile(e.runningFile(), nil, 0o600)
