@@ -125,7 +125,7 @@ func (r *rewinder) newest(before func(file string) (bool, error)) (int, error) {
 func (r *rewinder) fileOfTime(ctx context.Context) (int, error) {
 	i, err := r.newest(func(file string) (bool, error) {
 		at, err := r.st.created(ctx, file)
-		return !at.After(r.to.time), err
+		return !at.Add(secondOf).After(r.to.time), err
 	})
 	if err != nil || i >= 0 {
 		return i, err
@@ -288,12 +288,21 @@ func (r *rewinder) reached() bool {
 	return missing.isZero()
 }
 
+// secondOf is what a time of whole seconds, as headers of events have it, may
+// lie before what it stands for: rather a transaction too many is read again
+// than one too few.
+const secondOf = time.Second
+
 // match says whether the target is here, or was passed.
 func (r *rewinder) match(behind bool, here cdc.Position) error {
 	g := &r.f.g
 	switch {
 	case !r.to.time.IsZero():
-		if behind && !g.commitTime.Add(r.st.v.offset).Before(r.to.time) {
+		latest := g.commitTime.Add(r.st.v.offset)
+		if r.st.v.maria {
+			latest = latest.Add(secondOf)
+		}
+		if behind && !latest.Before(r.to.time) {
 			r.take(r.last)
 		}
 	case !r.to.at.isZero():
