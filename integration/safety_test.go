@@ -31,14 +31,15 @@ func newAlarms(r *road) *alarms {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &alarms{r: r, open: map[int]time.Time{}, next: firstAlarm, cancel: cancel}
 	a.done.Go(func() {
-		for ; ctx.Err() == nil; a.next++ {
+		for id := firstAlarm; ctx.Err() == nil; id++ {
 			if _, err := r.pool.Exec("INSERT INTO lab_result (test_id, patient_id, test_name, test_date, critical_flag) VALUES (?, 1, 'Potassium', ?, 1)",
-				a.next, time.Now().In(zone).Format(time.DateTime)); err != nil {
+				id, time.Now().In(zone).Format(time.DateTime)); err != nil {
 				r.t.Errorf("writing a critical result: %v", err)
 				return
 			}
 			a.mu.Lock()
-			a.open[a.next] = time.Now()
+			a.open[id] = time.Now()
+			a.next = id + 1
 			a.mu.Unlock()
 			time.Sleep(100 * time.Millisecond)
 		}
