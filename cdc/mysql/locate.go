@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"chartwire/cdc"
@@ -182,12 +183,12 @@ func (st *stream) resumeMaria() (from, check origin, err error) {
 	if check.set, err = parseGTIDs(true, p.last.Before); err != nil {
 		return from, check, err
 	}
-	if p.server != v.identity {
-		return from, check, nil
-	}
 	files, err := logs(st.side)
 	if err != nil {
 		return from, check, err
+	}
+	if p.server != v.identity {
+		return from, check, st.older(files)
 	}
 	if err := findPlace(files, p.at); err == nil {
 		from = origin{at: p.at}
@@ -198,7 +199,33 @@ func (st *stream) resumeMaria() (from, check origin, err error) {
 	} else if p.set.isZero() {
 		return from, check, err
 	}
-	return from, check, nil
+	return from, check, st.older(files)
+}
+
+// older sees to a position whose last transaction is in a file that is gone,
+// while all that follows it is still there: there is nothing to read again then,
+// and the ids that the oldest file begins behind are what the log is recognised
+// by.
+func (st *stream) older(files []place) error {
+	p := &st.f.pos
+	last, err := parseGTID(true, p.last.GTID)
+	if err != nil || p.last.Sum == 0 || len(files) == 0 {
+		return nil // it is looked for
+	}
+	before, err := st.idsBefore(files[0].file)
+	if err != nil || !before.has(last) {
+		return err
+	}
+	if lost := p.set.missing(&before); !lost.isZero() {
+		return cdc.Haltf(HaltPurged, "the oldest file that the server still has begins behind %s, and the log was read up to %s; load the tables again", before.String(), p.text)
+	}
+	for _, d := range before.domains {
+		if i := slices.IndexFunc(p.set.domains, func(o gtid) bool { return o.domain == d.domain }); p.set.domains[i].n == d.n && p.set.domains[i] != d {
+			return cdc.Haltf(HaltHistory, "the oldest file that the server still has begins behind %s, and the transactions that were read are %s: the log was reset or the server restored; load the tables again", before.String(), p.text)
+		}
+	}
+	p.last.Sum = 0
+	return nil
 }
 
 // compareIDs asks for the ids up to the position's place: where the last
@@ -223,6 +250,37 @@ func (st *stream) idsAt(at place) (gtidSet, error) {
 		return gtidSet{}, fmt.Errorf("asking for the ids at %s: %w", at, err)
 	}
 	return parseGTIDs(true, ids)
+}
+
+// idsBefore are the ids of what is in older files than this one, which its
+// second or third event says.
+func (st *stream) idsBefore(file string) (gtidSet, error) {
+	set := gtidSet{maria: st.v.maria}
+	rows, err := st.side.query("SHOW BINLOG EVENTS IN " + text(file) + " LIMIT 4")
+	if err != nil {
+		return set, fmt.Errorf("asking what is before %s: %w", file, err)
+	}
+	for _, row := range rows {
+		if len(row) < 6 || row[2] != "Previous_gtids" && row[2] != "Gtid_list" {
+			continue
+		}
+		info := strings.Clone(strings.Trim(row[5], "[]"))
+		if !set.maria {
+			return parseGTIDs(false, info)
+		}
+		// The ids of all servers by domain, the last of each last.
+		for id := range strings.SplitSeq(info, ",") {
+			if id = strings.TrimSpace(id); id == "" {
+				continue
+			}
+			one, err := parseGTID(true, id)
+			if err != nil {
+				return set, fmt.Errorf("reading what is before %s: %w", file, err)
+			}
+			set.add(one)
+		}
+	}
+	return set, nil
 }
 
 // verify reads the last transaction before the position again, and compares.

@@ -3,7 +3,6 @@ package mysql
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"chartwire/cdc"
@@ -158,7 +157,7 @@ func (r *rewinder) fileOfIDs() (int, error) {
 	}
 	var oldest gtidSet
 	i, err := r.newest(func(file string) (bool, error) {
-		set, err := r.idsBefore(file)
+		set, err := r.st.idsBefore(file)
 		oldest = set
 		if missing := set.missing(&r.to.ids); err != nil || !missing.isZero() {
 			return true, err
@@ -171,37 +170,6 @@ func (r *rewinder) fileOfIDs() (int, error) {
 	return i, err
 }
 
-// idsBefore are the ids of what is in older files than this one, which its
-// second or third event says.
-func (r *rewinder) idsBefore(file string) (gtidSet, error) {
-	set := gtidSet{maria: r.st.v.maria}
-	rows, err := r.st.side.query("SHOW BINLOG EVENTS IN " + text(file) + " LIMIT 4")
-	if err != nil {
-		return set, fmt.Errorf("asking what is before %s: %w", file, err)
-	}
-	for _, row := range rows {
-		if len(row) < 6 || row[2] != "Previous_gtids" && row[2] != "Gtid_list" {
-			continue
-		}
-		info := strings.Clone(strings.Trim(row[5], "[]"))
-		if !set.maria {
-			return parseGTIDs(false, info)
-		}
-		// The ids of all servers by domain, the last of each last.
-		for id := range strings.SplitSeq(info, ",") {
-			if id = strings.TrimSpace(id); id == "" {
-				continue
-			}
-			one, err := parseGTID(true, id)
-			if err != nil {
-				return set, fmt.Errorf("reading what is before %s: %w", file, err)
-			}
-			set.add(one)
-		}
-	}
-	return set, nil
-}
-
 // scan reads the log from a file on, first to the target, then to where it was
 // read to, and counts.
 func (r *rewinder) scan(ctx context.Context, i int) error {
@@ -209,7 +177,7 @@ func (r *rewinder) scan(ctx context.Context, i int) error {
 	p := position{byID: r.now.byID, set: gtidSet{maria: r.st.v.maria}, at: at, server: r.st.v.identity}
 	if p.byID {
 		var err error
-		if p.set, err = r.idsBefore(at.file); err != nil {
+		if p.set, err = r.st.idsBefore(at.file); err != nil {
 			return err
 		}
 		p.text = p.set.String()

@@ -39,7 +39,7 @@ func (st *stream) unclean() error {
 		if strings.EqualFold(info.engine, "InnoDB") || strings.EqualFold(info.engine, "ROCKSDB") {
 			continue
 		}
-		st.log.Warn("the server ended uncleanly, and this table has no transactions; reading it again", "source", st.s.cfg.Name,
+		st.log.Warn("the server ended uncleanly, or how it did is no longer in its log, and this table has no transactions; reading it again", "source", st.s.cfg.Name,
 			"table", id.String(), "engine", info.engine)
 		st.restart(l)
 		// What changed since is not known to have come.
@@ -60,16 +60,22 @@ func (st *stream) unclean() error {
 
 // ends looks at how the files were ended that a start by ids passes over,
 // because all transactions in them were read: from the one of the position on.
+// How one was ended that is gone is not known.
 func (st *stream) ends() error {
 	at := st.f.pos.at
-	if st.v.maria || !st.f.pos.byID || at.isZero() || st.done.Rows > 0 {
+	if !st.f.pos.byID || at.isZero() || st.done.Rows > 0 {
 		return nil
 	}
 	files, err := logs(st.side)
-	if err != nil {
+	if err != nil || len(files) == 0 {
 		return err
 	}
 	torn, last := false, at
+	if at.compare(place{files[0].file, 0}) < 0 {
+		torn, last = true, place{files[0].file, 4}
+	} else if st.v.maria {
+		return nil // it is read from its place on
+	}
 	for i, f := range files[:max(0, len(files)-1)] {
 		if f.compare(place{at.file, 0}) < 0 {
 			continue
