@@ -13,6 +13,7 @@ const (
 	ActStop   Act = "stop"    // give up what was read again; a first read is paused at its start
 	ActTable  Act = "table"   // capture another table from now on, and read it
 	ActColumn Act = "columns" // capture further columns from now on, and read the table again
+	ActAccept Act = "accept"  // take a held table as it is from now on, and read it again
 )
 
 // Order is what a person asks of a source that is being captured. Orders are
@@ -26,8 +27,11 @@ type Order struct {
 	// Where limits ActStart and ActStop to some rows; see [Reread].
 	Where string `json:"where,omitempty"`
 	// Columns are those that ActTable and ActColumn name; "*" is all.
-	Columns []string  `json:"columns,omitempty"`
-	Time    time.Time `json:"time,omitzero"`
+	Columns []string `json:"columns,omitempty"`
+	// Fields are what ActAccept names the fields of [Held.Columns], by column:
+	// older rows would be misread for theirs.
+	Fields map[string]string `json:"fields,omitempty"`
+	Time   time.Time         `json:"time,omitzero"`
 	// Force makes ActStart read what takes longer than the source keeps its log.
 	Force bool `json:"force,omitempty"`
 }

@@ -34,10 +34,10 @@ func TestSchemasAccept(t *testing.T) {
 	}
 	run(0, "held since", "schemas", "list")
 	run(0, "column BalTotal was double and is decimal", "schemas", "show", "om", table)
-	run(1, "end the process that does", "schemas", "accept", "om", table, "--reason", "too early")
-	p.stop()
-	run(0, "The values of BalTotal have the field BalTotal_v2 from now on", "schemas", "accept", "om", table, "--reason", "meant")
+	run(2, "--reason is needed", "schemas", "accept", "om", table)
+	run(0, "The values of BalTotal have the field BalTotal_v2 from then on", "schemas", "accept", "om", table, "--reason", "meant")
 	run(1, "it is not held", "schemas", "accept", "om", table, "--reason", "twice")
+	p.stop()
 	r.start("again", []string{"run"})
 	r.equal(90 * time.Second)
 	run(0, "field BalTotal_v2", "schemas", "show", "om", table)

@@ -24,6 +24,7 @@ import (
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
 	"chartwire/pipeline/cut"
+	"chartwire/pipeline/orders"
 	"chartwire/schemas"
 	"chartwire/schemas/registry"
 
@@ -118,6 +119,28 @@ func (a *altered) start() {
 		a.stop = func() {}
 	}
 	a.t.Cleanup(func() { a.stop() })
+}
+
+// give orders a table to be accepted.
+func (a *altered) give(table string, fields map[string]string) int64 {
+	a.t.Helper()
+	id, err := orders.Give(a.t.Context(), a.conn, a.topics, "src", cdc.Order{Act: cdc.ActAccept, Table: a.id(table), Fields: fields}, "meant")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return id
+}
+
+// accept gives why an order to accept a table was refused.
+func (a *altered) accept(table string, fields map[string]string) (refused string) {
+	a.t.Helper()
+	id := a.give(table, fields)
+	a.until("told of", table, func(cdc.Load) bool {
+		c := a.capture.Status().Cut
+		refused = c.Refused
+		return c.Asked == id
+	})
+	return refused
 }
 
 // until waits for what the capture says of a table.
@@ -252,25 +275,19 @@ func TestHeldAndAccepted(t *testing.T) {
 			}
 			a.equal("others", map[string]string{"1": "id=1"})
 			a.equal("bills", map[string]string{"1": "id=1 amount=1.5 code=7", "2": "id=2 amount=2.5 code=8"})
-			a.stop()
-
-			free := func(ctx context.Context, topic, column string) (string, error) {
-				all, err := a.registry.Versions(ctx, topic)
-				return registry.FreeField(all, column), err
+			if said := a.accept("others", nil); said != "it is not held" {
+				t.Errorf("a table that is not held is accepted: %q", said)
 			}
-			o := pipeline.AmendOptions{Source: "src", Connection: a.conn, Topics: a.topics, Fingerprint: "a", Reason: "meant", Log: a.cfg.Log}
-			if _, err := pipeline.Accept(t.Context(), o, a.id("others"), free); err == nil {
-				t.Error("a table that is not held is accepted")
+			if said := a.accept("bills", map[string]string{"code": "code_v2"}); !strings.Contains(said, "other columns") {
+				t.Errorf("it is accepted for what is not wrong: %q", said)
 			}
-			fields, err := pipeline.Accept(t.Context(), o, a.id("bills"), free)
-			if err != nil || !maps.Equal(fields, map[string]string{"amount": "amount_v2"}) {
-				t.Fatalf("accepted as %v, %v", fields, err)
+			if said := a.accept("bills", map[string]string{"amount": "amount_v2"}); said != "" {
+				t.Errorf("refused: %s", said)
 			}
 			entries, err := audit.List(t.Context(), a.conn, a.topics)
-			if err != nil || len(entries) != 1 || entries[0].Reason != "meant" || !strings.Contains(entries[0].Before, "amount is amount_v2") {
+			if n := len(entries); err != nil || n != 3 || entries[2].Act != "schemas accept" || entries[2].Reason != "meant" || entries[2].After != "amount is amount_v2" {
 				t.Errorf("the audit says %+v, %v", entries, err)
 			}
-			a.start()
 			a.equal("bills", map[string]string{"1": "id=1 amount_v2=1.5 code=7", "3": "id=3 amount_v2=3.25 code=9"})
 			a.loaded("bills")
 			a.stop() // the name stays
@@ -283,12 +300,23 @@ func TestHeldAndAccepted(t *testing.T) {
 			a.until("held again", "bills", func(l cdc.Load) bool { return l.IsHeld() })
 			a.exec("alter table bills modify code varchar(9)")
 			a.loaded("bills")
-			a.equal("bills", map[string]string{"1": "id=1 amount_v2=8 code=7", "3": "id=3 amount_v2=3.25 code=6"})
+			a.exec("alter table bills modify id varchar(20)") // accepted while nobody captures
+			a.exec("insert into bills values ('x',1,'1')")
+			a.until("held for its key", "bills", func(l cdc.Load) bool { return l.Held.Rows == 1 })
+			a.stop()
+			a.give("bills", map[string]string{"id": "id_v2"})
+			a.start()
+			a.until("accepted", "bills", func(l cdc.Load) bool {
+				return !l.IsHeld() && l.Fields["id"] == "id_v2" && l.Fields["amount"] == "amount_v2"
+			})
+			a.loaded("bills")
+			a.equal("bills", map[string]string{"1": "id_v2=1 amount_v2=8 code=7", "3": "id_v2=3 amount_v2=3.25 code=6", "x": "id_v2=x amount_v2=1 code=1"})
 			all, err := a.registry.Versions(t.Context(), a.topics.Rows("src", a.id("bills")))
-			if err != nil || len(all) != 2 {
+			if err != nil || len(all) != 3 {
 				t.Errorf("%d versions, %v", len(all), err)
 			}
-			want := []string{"alter table bills modify amount double", "alter table bills modify code int", "alter table bills modify code varchar(9)"}
+			want := []string{"alter table bills modify amount double", "alter table bills modify code int", "alter table bills modify code varchar(9)",
+				"alter table bills modify id varchar(20)"}
 			if got := a.statements(); !slices.Equal(got, want) {
 				t.Errorf("the statements are %q", got)
 			}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"chartwire/cdc"
@@ -102,11 +103,15 @@ func (t *captureTables) unwritten(ctx context.Context) error {
 	return err
 }
 
-// add makes the topics of tables that an order added. It gives their partition
-// numbers, by topic.
+// add makes the topics of tables that an order added, and takes the fields that a
+// person accepted. It gives the new topics' partition numbers, by topic.
 func (t *captureTables) add(ctx context.Context, loads map[cdc.TableID]cdc.Load) (map[string]int, error) {
 	var added map[string]int
-	for id := range loads {
+	for id, l := range loads {
+		if !maps.Equal(t.fields[id], l.Fields) {
+			t.fields[id] = l.Fields
+			maps.DeleteFunc(t.byTable, func(of *cdc.Table, _ *captureTable) bool { return of.ID() == id })
+		}
 		topic := t.capture.o.Topics.Rows(t.capture.o.Source, id)
 		if _, ok := t.topics[topic]; ok {
 			continue

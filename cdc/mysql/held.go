@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"chartwire/cdc"
@@ -72,6 +74,32 @@ func (st *stream) release(l *load, t *cdc.Txn) {
 	st.f.tables.forget(l.id)
 	t.Epochs = append(t.Epochs, cdc.Epoch{Table: l.id, Kind: cdc.EpochReload})
 	tellIn(t, l)
+}
+
+// accept takes a held table as it is from now on, as a person decided by what was
+// wrong with it then. What still is wrong holds it again, for another reason.
+func (st *stream) accept(o *cdc.Order, t *cdc.Txn) {
+	l := st.loads[o.Table]
+	switch {
+	case l == nil:
+		t.Refused = "the source captures no such table"
+	case !l.state.IsHeld():
+		t.Refused = "it is not held"
+	case !slices.Equal(slices.Sorted(maps.Keys(o.Fields)), slices.Sorted(slices.Values(l.state.Held.Columns))):
+		t.Refused = "it is held for other columns than those that were accepted; look at it and accept it again"
+	}
+	if t.Refused != "" {
+		st.refused(o, t)
+		return
+	}
+	fields := maps.Clone(o.Fields)
+	for column, field := range l.state.Fields {
+		if fields[column] == "" {
+			fields[column] = field
+		}
+	}
+	l.state.Fields = fields
+	st.release(l, t)
 }
 
 // leave counts the rows of a held table.

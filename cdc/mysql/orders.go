@@ -43,12 +43,16 @@ func (st *stream) obey() error {
 
 func (st *stream) carryOut(o *cdc.Order, t *cdc.Txn) error {
 	st.log.Info("an order is carried out", "source", st.s.cfg.Name, "act", string(o.Act), "table", o.Table.String(), "order", o.ID)
-	if o.Act == cdc.ActTable || o.Act == cdc.ActColumn {
+	switch o.Act {
+	case cdc.ActTable, cdc.ActColumn:
 		return st.widen(o, t)
+	case cdc.ActAccept:
+		st.accept(o, t)
+		return nil
 	}
 	if err := st.permit(o); err != nil {
 		t.Refused = err.Error()
-		st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", o.Table.String(), "order", o.ID, "why", t.Refused)
+		st.refused(o, t)
 		return nil
 	}
 	known := false
@@ -65,10 +69,14 @@ func (st *stream) carryOut(o *cdc.Order, t *cdc.Txn) error {
 		t.Refused = "the source captures no such table"
 	}
 	if t.Refused != "" {
-		st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", o.Table.String(), "order", o.ID, "why", t.Refused)
+		st.refused(o, t)
 	}
 	st.replan = true
 	return nil
+}
+
+func (st *stream) refused(o *cdc.Order, t *cdc.Txn) {
+	st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", o.Table.String(), "order", o.ID, "why", t.Refused)
 }
 
 // order changes a table's state as an order says.
@@ -210,7 +218,7 @@ func (st *stream) widen(o *cdc.Order, t *cdc.Txn) error {
 		}
 	}
 	if t.Refused != "" {
-		st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", o.Table.String(), "order", o.ID, "why", t.Refused)
+		st.refused(o, t)
 		return nil
 	}
 	l := st.loads[o.Table]

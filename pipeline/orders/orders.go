@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"chartwire/cdc"
@@ -73,6 +75,12 @@ func Give(ctx context.Context, c broker.Config, t schemas.Topics, source string,
 	act := audit.New("snapshot "+string(order.Act), subject, reason)
 	if order.Act == cdc.ActTable || order.Act == cdc.ActColumn {
 		act.Act = "capture " + string(order.Act)
+	}
+	if order.Act == cdc.ActAccept {
+		act.Act = "schemas accept"
+		for _, column := range slices.Sorted(maps.Keys(order.Fields)) {
+			act.After = strings.TrimPrefix(act.After+"; "+column+" is "+order.Fields[column], "; ")
+		}
 	}
 	order.Time = act.Time
 	o := Order{Source: source, Who: act.Who, Reason: reason, Order: order}

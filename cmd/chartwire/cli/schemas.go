@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"chartwire/cdc"
-	"chartwire/pipeline"
 	"chartwire/pipeline/cut"
 	"chartwire/schemas"
 	"chartwire/schemas/registry"
@@ -62,8 +61,8 @@ func (a *app) acceptCommand() *cobra.Command {
 		Long: `For a table that is held as schema-incompatible (or for another reason that is
 mended meanwhile). Columns whose older values would be misread get another field
 in the same topic, such as amount_v2; field maps go on to name the column. The
-next capture of the source reads the table again, and rows that are no longer
-there are removed. No process may capture the source meanwhile. Kept in the audit.`,
+table is read again, and rows that are no longer there are removed. The process that
+captures does so at once; where none runs, the next one does. Kept in the audit.`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if reason == "" {
@@ -74,19 +73,24 @@ there are removed. No process may capture the source meanwhile. Kept in the audi
 				return err
 			}
 			defer s.Close()
-			_, id, err := s.captureOf(cmd, names[0], names[1])
+			state, id, err := s.captureOf(cmd, names[0], names[1])
 			if err != nil {
 				return err
 			}
-			fields, err := pipeline.Accept(cmd.Context(), s.amendment(names[0], reason), id, s.freeField)
-			if err != nil {
-				return captured(err)
+			l := state.Loads[id]
+			if !l.IsHeld() {
+				return fmt.Errorf("%s of %s: it is not held", id, names[0])
 			}
-			for _, column := range keys(fields) {
-				fmt.Fprintf(a.out, "The values of %s have the field %s from now on.\n", column, fields[column])
+			o := cdc.Order{Act: cdc.ActAccept, Table: id, Fields: map[string]string{}}
+			for _, column := range l.Held.Columns {
+				field, err := s.freeField(cmd.Context(), s.topics.Rows(names[0], id), column)
+				if err != nil {
+					return err
+				}
+				o.Fields[column] = field
+				fmt.Fprintf(a.out, "The values of %s have the field %s from then on.\n", column, field)
 			}
-			fmt.Fprintf(a.out, "%s is accepted. Start the capture of %s: it reads the table again. Start the map processes again as well.\n", id, names[0])
-			return nil
+			return a.order(cmd.Context(), s, names[0], o, reason)
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")

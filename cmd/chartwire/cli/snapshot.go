@@ -127,29 +127,34 @@ func (a *app) giveOrder(cmd *cobra.Command, names []string, o cdc.Order, reason 
 	if len(names) > 1 {
 		o.Table = s.tableOf(names[0], names[1])
 	}
-	id, err := orders.Give(cmd.Context(), s.kafka, s.topics, names[0], o, reason)
+	return a.order(cmd.Context(), s, names[0], o, reason)
+}
+
+// order gives a complete order and waits for its answer.
+func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, reason string) error {
+	id, err := orders.Give(ctx, s.kafka, s.topics, source, o, reason)
 	if err != nil {
 		return err
 	}
 	for end := time.Now().Add(confirmation); time.Now().Before(end); {
-		state, err := s.latestCut(cmd.Context(), names[0])
+		state, err := s.latestCut(ctx, source)
 		if err != nil {
 			return err
 		}
 		if state != nil && state.Asked >= id {
 			if state.Asked == id && state.Refused != "" {
-				return fmt.Errorf("%s: refused: %s", names[0], state.Refused)
+				return fmt.Errorf("%s: refused: %s", source, state.Refused)
 			}
-			fmt.Fprintf(a.out, "%s: carried out; chartwire snapshot status %s shows how far it is\n", names[0], names[0])
+			fmt.Fprintf(a.out, "%s: carried out; chartwire snapshot status %s shows how far it is\n", source, source)
 			return nil
 		}
 		select {
-		case <-cmd.Context().Done():
-			return cmd.Context().Err()
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-	fmt.Fprintf(a.out, "%s: it is asked for; whoever captures the source carries it out as soon as it runs (chartwire snapshot status)\n", names[0])
+	fmt.Fprintf(a.out, "%s: it is asked for; whoever captures the source carries it out as soon as it runs (chartwire snapshot status)\n", source)
 	return nil
 }
 
