@@ -33,13 +33,15 @@ func (st *stream) locate(ctx context.Context) (origin, error) {
 		return origin{}, err
 	}
 	st.f.at = from.at
+	start := from.at
 	if from.at.isZero() {
-		if st.f.exactFrom, err = v.logEnd(st.side); err != nil {
+		if start, err = v.logEnd(st.side); err != nil {
 			return origin{}, err
 		}
+		st.f.exactFrom = start
 	}
 	if st.done.Position.IsZero() {
-		if err := st.undecided(); err != nil {
+		if err := st.undecided(ctx, start); err != nil {
 			return origin{}, err
 		}
 		return from, st.checkTables()

@@ -1,18 +1,21 @@
 package mysql
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
+
+	"chartwire/cdc"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // undecided asks at a first start for the transactions that are prepared: those
 // that are so before and after the place at which the log is read from have
-// their rows before it. Whatever was decided meanwhile is seen by every read of
-// the tables from now on.
-func (st *stream) undecided() error {
+// their rows before it, and are looked for there. Whatever was decided meanwhile
+// is seen by every read of the tables from now on.
+func (st *stream) undecided(ctx context.Context, start place) error {
 	list, err := st.recoverable()
 	for wait := time.Now().Add(undecidedWait); err == nil && len(list) > 0 && time.Now().Before(wait); {
 		select {
@@ -35,8 +38,88 @@ func (st *stream) undecided() error {
 	if err != nil {
 		return fmt.Errorf("asking for prepared transactions: %w", err)
 	}
+	if err := st.search(ctx, list, start); err != nil {
+		return fmt.Errorf("looking for prepared transactions in the log: %w", err)
+	}
 	st.f.pos.setPrepared(list)
 	return nil
+}
+
+// search finds in the log before a place where transactions were prepared, the
+// newest file first. What is not found stays unknown: if it is committed and the
+// stream did not show where it was prepared, that stops the capture.
+func (st *stream) search(ctx context.Context, list []prepared, before place) error {
+	open := slices.DeleteFunc(slices.Clone(list), func(p prepared) bool { return p.XID == anyXID })
+	if len(open) == 0 {
+		return nil
+	}
+	inTime, cancel := context.WithTimeout(ctx, seekTimeout)
+	defer cancel()
+	files, err := logs(st.side)
+	if err != nil {
+		return err
+	}
+	for i := len(files) - 1; i >= 0 && len(open) > 0; i-- {
+		end := files[i]
+		if end.file == before.file {
+			end = before
+		}
+		if end.compare(before) > 0 {
+			continue
+		}
+		left, err := st.preparedIn(inTime, end, open)
+		if ctx.Err() == nil && inTime.Err() != nil || cdc.HaltCode(err) != "" {
+			st.log.Warn("not all prepared transactions were found in the log: one that is committed later will stop the capture", "source", st.s.cfg.Name, "file", end.file, "err", err.Error())
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		open = nil // what is no longer there was decided: it is an older one of the same name
+		for _, p := range left {
+			at := slices.IndexFunc(list, func(o prepared) bool { return o.XID == p.XID })
+			switch {
+			case at < 0:
+			case p.known():
+				list[at] = p
+			default:
+				open = append(open, p)
+			}
+		}
+	}
+	return nil
+}
+
+// preparedIn reads one file of the log, up to a place, and gives what was
+// prepared in it, or before it as the caller says, and not decided.
+func (st *stream) preparedIn(ctx context.Context, end place, before []prepared) ([]prepared, error) {
+	from := origin{at: place{end.file, 4}}
+	pos := position{byID: st.f.pos.byID, server: st.v.identity, set: gtidSet{maria: st.v.maria}}
+	pos.setPrepared(before)
+	if st.v.maria {
+		var err error
+		if pos.set, err = st.idsAt(from.at); err != nil {
+			return nil, err
+		}
+		pos.text = pos.set.String()
+	}
+	f := st.observer(from.at, pos)
+	f.tables = newTables(st.selected)
+	f.rows = func(t *table, _ *rowsEvent) error {
+		if f.g.prepared {
+			f.note(t)
+		}
+		return nil
+	}
+	f.still = func() error {
+		if f.at.compare(end) >= 0 {
+			return errEnough
+		}
+		return nil
+	}
+	f.settled, f.ended = f.still, func(bool) error { return f.still() }
+	err := st.pass(ctx, from, f.follow)
+	return f.pos.prepared, err
 }
 
 const (

@@ -245,7 +245,7 @@ func (h *held) forget(xid string)     { delete(h.byXID, xid) }
 // decided gives the rows of a prepared transaction that was committed now.
 func (st *stream) decided(ctx context.Context, p *prepared, events []event) error {
 	if !p.known() {
-		return cdc.Haltf(HaltXA, "at %s the transaction %s is committed, which was prepared before the capture began: its rows are not known; "+
+		return cdc.Haltf(HaltXA, "at %s the transaction %s is committed, which was prepared before the capture began, and not found in the log: its rows are not known; "+
 			"skip it, which reads the tables again", st.f.at, p.XID)
 	}
 	st.replaying = true

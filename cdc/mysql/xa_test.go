@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,35 +159,41 @@ func TestPreparedAndServerCrash(t *testing.T) {
 	}
 }
 
-// What was prepared before the capture began is known to be unknown: its commit
-// stops the capture, its rollback does not. One that is decided while the capture
-// starts is in what the tables hold.
+// What was prepared before the capture began is found in the log, in older files
+// too, and its rows come at the commit; of one that is rolled back nothing does.
+// Both are there for longer than a start waits, as after a server's crash.
 func TestPreparedBeforeTheStart(t *testing.T) {
-	for _, k := range []kind{maria, mysqlGTID} {
-		t.Run(k.name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, k, people+"InnoDB; insert into people values (1,'canary',null)", "people")
-			a := r.prepare("a", "insert into people values (2,'canary',null)")
-			b := r.prepare("b", "insert into people values (3,'canary',null)")
-			p := r.tap(cdc.Resume{})
-			p.loaded()
-			if n := strings.Count(p.last.Position.Prepared, "xid"); n < 2 {
-				t.Errorf("prepared are %q", p.last.Position.Prepared)
-			}
-			say(t, b, "xa rollback %s", r.xaName("b"))
-			r.exec("insert into people values (4,'d',null)")
-			p.next()
-			say(t, a, "xa commit %s", r.xaName("a"))
-			if err := p.halt(HaltXA); strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), "skip") {
-				t.Errorf("the halt says: %v", err)
-			}
-		})
-	}
+	faults.Shows(t, "xa", "what was prepared before the first start is looked for in the log, and its rows come at the commit")
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, people+"InnoDB; insert into people values (1,'there',null)", "people")
+		a := r.prepare("a", "insert into people values (2,'a',null); update people set name='b' where id=2")
+		r.exec("flush binary logs; flush binary logs")
+		b := r.prepare("b", "insert into people values (3,'undone',null)")
+		p := r.tap(cdc.Resume{})
+		p.next()
+		if n := strings.Count(p.last.Position.Prepared, r.name+".people"); n != 2 {
+			t.Errorf("prepared are %q", p.last.Position.Prepared)
+		}
+		if k.name != mysqlFile.name { // where the rows are read with locks, that waits for the decision
+			want(t, p.loaded(), "r people 1: id=1 name=there note=NULL")
+		}
+		p.stop()
+		p = r.tap(p.resume())
+		say(t, b, "xa rollback %s", r.xaName("b"))
+		say(t, a, "xa commit %s", r.xaName("a"))
+		r.exec("insert into people values (99,'99',null)")
+		var lines []string
+		for !slices.Contains(lines, "c people 99: id=99 name=99 note=NULL") {
+			lines = append(lines, show(t, p.next())...)
+		}
+		lines = slices.DeleteFunc(lines, func(s string) bool { return strings.HasPrefix(s, "r ") || strings.HasPrefix(s, "c people 99") })
+		want(t, lines, "c people 2: id=2 name=a note=NULL", "u people 2: id=2 name=a note=NULL -> id=2 name=b note=NULL")
+	})
 }
 
 // A transaction whose log is gone at its commit stops the capture by name.
 func TestPreparedAndPurged(t *testing.T) {
-	faults.Shows(t, "xa", "halts with xa-lost where the log of the prepare is gone at the commit, or was never read")
+	faults.Shows(t, "xa", "halts with xa-lost where the log of the prepare is gone: at the commit, or at the first start already")
 	for _, k := range []kind{maria, mysqlGTID} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
@@ -210,11 +217,15 @@ func TestPreparedAndPurged(t *testing.T) {
 				must(t, err)
 				return len(logFiles(t, r)) == 1
 			})
-			q := r.tap(p.resume())
+			q, first := r.tap(p.resume()), r.tap(cdc.Resume{})
+			first.loaded()
 			say(t, a, "xa commit %s", r.xaName("a"))
 			err := q.halt(HaltXA)
 			if !strings.Contains(err.Error(), r.name+".people") || strings.Contains(err.Error(), "canary") {
 				t.Errorf("the halt says: %v", err)
+			}
+			if err := first.halt(HaltXA); !strings.Contains(err.Error(), "skip") {
+				t.Errorf("the halt at a first start says: %v", err)
 			}
 		})
 	}
