@@ -322,15 +322,16 @@ func (t *snapshotTable) fill(c *conn, q *chunkRequest, limit, most int, out *chu
 	if t.mark == markShare {
 		sql += " FOR SHARE"
 	}
-	var arena []byte
-	if t.width > 0 { // growing would copy it again and again, and keep what it grew out of
-		arena = make([]byte, 0, min(q.rows*(t.width+t.width/16), most))
-		out.changes = make([]cdc.Change, 0, q.rows)
-	}
-	shape := t.enc.Table()
+	// Growing would copy them again and again, and keep what they grew out of.
+	arena := withRoom(out.arena, min(q.rows*(t.width+t.width/16), most))
+	out.changes = withRoom(out.changes, q.rows)
+	defer func() { out.arena = arena }()
+	shape, now := t.enc.Table(), time.Now()
 	last := make([][]byte, len(t.keys))
 	err := c.each(sql, func(packet []byte) (err error) {
-		out.n++
+		if out.n++; out.n%64 == 0 {
+			now = time.Now()
+		}
 		rest := packet
 		for i := range last {
 			v := cursor{b: rest}
@@ -349,7 +350,7 @@ func (t *snapshotTable) fill(c *conn, q *chunkRequest, limit, most int, out *chu
 		if arena, err = t.enc.AppendKey(arena, row); err != nil {
 			return err
 		}
-		out.changes = append(out.changes, cdc.Change{Table: shape, Op: cdc.Read, Key: view(arena[end:]), After: row, ReadTime: time.Now()})
+		out.changes = append(out.changes, cdc.Change{Table: shape, Op: cdc.Read, Key: view(arena[end:]), After: row, ReadTime: now})
 		if out.size += len(packet) + int(unsafe.Sizeof(cdc.Change{})); out.size > most && out.n > 1 {
 			return errLarge
 		}
@@ -365,4 +366,12 @@ func (t *snapshotTable) fill(c *conn, q *chunkRequest, limit, most int, out *chu
 		out.after = append(out.after, string(b))
 	}
 	return nil
+}
+
+// withRoom gives an empty slice with room for n, in the same memory if that does.
+func withRoom[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, 0, n)
+	}
+	return s[:0]
 }

@@ -64,6 +64,7 @@ func (st *stream) between() error {
 	if len(st.reading) == 0 {
 		return nil
 	}
+	st.request() // before what is read is given: its consumer may take its time
 	for _, l := range st.reading {
 		if err := st.ripe(l); err != nil {
 			return err
@@ -85,6 +86,7 @@ func (st *stream) plan() {
 		}
 	}
 	if len(st.reading) == 0 {
+		st.snap.forget()
 		st.say(wait{})
 		st.estimate()
 	}
@@ -287,7 +289,9 @@ func (st *stream) giveChunk(l *load, p *part) error {
 	st.estimate()
 	t.Changes = kept
 	tellIn(t, l)
-	return st.give(t)
+	err := st.give(t)
+	st.snap.reuse(c)
+	return err
 }
 
 // advance notes in the table's state how far the read has come.

@@ -19,18 +19,25 @@ type chunk struct {
 	planned bool
 	until   []string // planned: the part's last key
 
-	changes []cdc.Change
-	after   []string // the last row's key, nil if there is no row
-	end     bool     // no row of the part follows; planned: no part follows
-	total   int64
-	info    *tableInfo
-	shape   *cdc.Table
-	high    place
-	at      time.Time
-	err     error
+	memory
+	after []string // the last row's key, nil if there is no row
+	end   bool     // no row of the part follows; planned: no part follows
+	total int64
+	info  *tableInfo
+	shape *cdc.Table
+	high  place
+	at    time.Time
+	err   error
 
 	n, asked, size int // rows read and asked for, and their bytes
 	took           time.Duration
+}
+
+// memory is what the rows of a chunk are in. It goes from a worker to the stream,
+// and back when the consumer is done with them.
+type memory struct {
+	arena   []byte
+	changes []cdc.Change
 }
 
 // chunkRequest asks for the rows of a part, as of p0 or later.
@@ -57,13 +64,14 @@ type snapshotter struct {
 	free     int // of the stream's side: workers without work
 	requests chan chunkRequest
 	results  chan *chunk
+	unused   chan memory
 	pace     *pacer
 }
 
 func newSnapshotter(s *Source, v *server) *snapshotter {
 	n := s.cfg.Snapshot.Workers
 	return &snapshotter{s: s, v: v, workers: n, free: n, requests: make(chan chunkRequest, n), results: make(chan *chunk, n),
-		pace: &pacer{s: s, p: &s.cfg.Snapshot.Pace, every: lookEvery}}
+		unused: make(chan memory, partsEach*n), pace: &pacer{s: s, p: &s.cfg.Snapshot.Pace, every: lookEvery}}
 }
 
 // run starts the workers, which end with ctx.
@@ -73,8 +81,32 @@ func (w *snapshotter) run(ctx context.Context, running *sync.WaitGroup) {
 	}
 	for range w.workers {
 		running.Go(func() {
-			(&worker{s: w.s, v: w.v, busy: &w.pace.busy, tables: map[cdc.TableID]*snapshotTable{}}).run(ctx, w.requests, w.results)
+			(&worker{s: w.s, v: w.v, busy: &w.pace.busy, unused: w.unused, tables: map[cdc.TableID]*snapshotTable{}}).run(ctx, w.requests, w.results)
 		})
+	}
+}
+
+// reuse takes a chunk's memory back, unless it is much larger than chunks are.
+func (w *snapshotter) reuse(c *chunk) {
+	if cap(c.arena) > 2*w.s.cfg.Piece {
+		return
+	}
+	clear(c.changes)
+	select {
+	case w.unused <- c.memory:
+	default:
+	}
+	c.memory = memory{}
+}
+
+// forget leaves the memory to others: nothing is to be read.
+func (w *snapshotter) forget() {
+	for {
+		select {
+		case <-w.unused:
+		default:
+			return
+		}
 	}
 }
 
@@ -85,6 +117,7 @@ type worker struct {
 	c      *conn
 	tables map[cdc.TableID]*snapshotTable
 	busy   *atomic.Int32 // workers that read
+	unused chan memory
 }
 
 // run reads what is asked for until its context ends.
@@ -100,6 +133,10 @@ func (w *worker) run(ctx context.Context, requests <-chan chunkRequest, results 
 			return
 		case q := <-requests:
 			c := &chunk{id: q.id, part: q.part, window: q.window, asked: q.rows}
+			select {
+			case c.memory = <-w.unused:
+			default:
+			}
 			if c.err = w.pause(ctx); c.err == nil {
 				w.busy.Add(1)
 				c.err = w.read(ctx, &q, c, results)
