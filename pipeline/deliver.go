@@ -33,8 +33,9 @@ type DeliverOptions struct {
 	Dir string
 	// Fingerprint is that of the configuration: see lease.Options.
 	Fingerprint string
-	// CallTimeout is the longest that one Apply of the sink takes; 0 means 15 s.
-	// So long records in doubt are left alone after a take-over.
+	// CallTimeout is the longest that one Apply of the sink takes, and that the
+	// destination takes to carry out what it was sent; 0 means 10 s. Twice as
+	// long records in doubt are left alone after a take-over.
 	CallTimeout time.Duration
 	// Calls bounds the calls in the air; 0 means 8. The last is for safety.
 	Calls int
@@ -92,7 +93,7 @@ func NewDeliver(o DeliverOptions) (*Deliver, error) {
 	slices.Sort(o.Flows)
 	o.Flows = slices.Compact(o.Flows)
 	if o.CallTimeout == 0 {
-		o.CallTimeout = 15 * time.Second
+		o.CallTimeout = 10 * time.Second
 	}
 	if o.Calls == 0 {
 		o.Calls = 8

@@ -50,6 +50,8 @@ func (t *term) result(p *plan, r sinks.Result, c call, now time.Time) {
 	case errors.As(r.Err, &halt):
 		for _, part := range p.rec.Call() {
 			t.halt(part.Flow, halt, true)
+			// What is dropped here is read again, and its doubt goes along.
+			t.flows[part.Flow].doubt = t.flows[part.Flow].doubt || !p.rec.Doubt().IsZero()
 		}
 		t.land(p.rec, func(part *lanes.Part) bool { return t.halts[part.Flow] == nil })
 	case errors.As(r.Err, &refused):
@@ -192,7 +194,7 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, c call, now time.Time) 
 	t.land(p.rec, func(part *lanes.Part) bool {
 		part.Attempts, part.Failed, part.NotBefore, part.Again = attempts+1, since, now.Add(wait), false
 		if u.Unknown {
-			part.Doubt = c.started.Add(t.o.CallTimeout + doubtMargin)
+			part.Doubt = t.carried(now)
 		}
 		return true
 	})

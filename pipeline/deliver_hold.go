@@ -186,7 +186,7 @@ func (t *term) readAgain(flow string, from func(*partition) int64) {
 		p := &partition{index: i, topic: old.topic, number: old.number, flow: flow, lane: old.lane,
 			from: from(old), seen: old.seen, doubtful: old.doubtful, doubt: old.doubt, reach: old.reach, asked: old.asked}
 		if fl.doubt {
-			p.doubtful, p.doubt = max(old.doubtful, old.seen), time.Now().Add(t.o.CallTimeout+doubtMargin)
+			p.doubtful, p.doubt = max(old.doubtful, old.seen), t.carried(time.Now())
 		}
 		p.halted.Store(t.halts[flow] != nil)
 		t.partitions[i] = p

@@ -82,7 +82,7 @@ func (t *term) unlinked(w *linkWork, write *sinks.Write, u *sinks.Unavailable, c
 	w.attempts++
 	if u.Unknown {
 		t.countRetry(c.lane, "unknown")
-		w.doubt = c.started.Add(t.o.CallTimeout + doubtMargin)
+		w.doubt = t.carried(now)
 	} else {
 		t.countRetry(c.lane, "unavailable")
 	}

@@ -228,7 +228,7 @@ func testLinkTakeOver(t *testing.T, e *deliverEnv) {
 	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = late })
 	e.send(e.mutation("D", sinks.Routine, "a", "1"), e.mutation("E", sinks.Routine, "a", "1"), e.mutation("p", sinks.Realtime, "a", "1"))
 	e.settle(soon)
-	late.delay(200 * time.Millisecond) // its link arrives when another holds the sink
+	late.delay(0, 200*time.Millisecond) // its link arrives when another holds the sink
 	e.send(e.linked("p", sinks.Realtime, "doctor", "D"))
 	e.eventually(soon, "the call", func() bool { return late.pending() == 0 })
 	r.kill()
@@ -244,7 +244,7 @@ func testLinkLate(t *testing.T, e *deliverEnv) {
 	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = late })
 	e.send(e.mutation("D", sinks.Routine, "a", "1"), e.mutation("E", sinks.Routine, "a", "1"), e.mutation("p", sinks.Realtime, "a", "1"))
 	e.settle(soon)
-	late.delay(e.lag * 3 / 4)
+	late.delay(e.lag*3/4, e.lag*3/4)
 	e.send(e.linked("p", sinks.Realtime, "doctor", "D"))
 	e.eventually(soon, "the call", func() bool { return late.pending() == 0 })
 	e.send(e.linked("p", sinks.Realtime, "doctor", "E"))

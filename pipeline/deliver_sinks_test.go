@@ -15,15 +15,18 @@ import (
 type lateSink struct {
 	*sinktest.Memory
 	mu     sync.Mutex
-	delays []time.Duration
+	delays []lateness
 	wg     sync.WaitGroup
 }
 
+// lateness is how long a call lasts, and when after that it is carried out.
+type lateness struct{ lasts, after time.Duration }
+
 // delay makes the next call late.
-func (s *lateSink) delay(d time.Duration) {
+func (s *lateSink) delay(lasts, after time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.delays = append(s.delays, d)
+	s.delays = append(s.delays, lateness{lasts, after})
 }
 
 func (s *lateSink) pending() int {
@@ -43,10 +46,11 @@ func (s *lateSink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Resu
 	d := s.delays[0]
 	s.delays = s.delays[1:]
 	s.wg.Go(func() { // under the lock: who sees no delay left may wait for this
-		time.Sleep(d)
+		time.Sleep(d.lasts + d.after)
 		s.Memory.Apply(context.WithoutCancel(ctx), writes)
 	})
 	s.mu.Unlock()
+	time.Sleep(d.lasts)
 	results := make([]sinks.Result, len(writes))
 	for i := range results {
 		results[i].Err = &sinks.Unavailable{Unknown: true, Wait: 10 * time.Millisecond, Err: errors.New("connection reset")}

@@ -112,8 +112,8 @@ func (d *Deliver) newTerm(ctx context.Context, p *lease.Producer, store *shadow.
 	// No progress: nobody ever held this sink.
 	t.clean = progress.Clean || progress.Time.IsZero()
 	// The old holder's last call started before its lease was over, which was
-	// before we took it.
-	t.doubt = taken.Add(d.o.CallTimeout + doubtMargin)
+	// before we took it, and may have sent something up to its end.
+	t.doubt = d.carried(taken.Add(d.o.CallTimeout))
 	if err := errors.Join(t.place(ctx, progress), t.loadHolds(ctx)); err != nil {
 		return nil, err
 	}
@@ -123,6 +123,14 @@ func (d *Deliver) newTerm(ctx context.Context, p *lease.Producer, store *shadow.
 
 // doubtMargin is added to the call timeout: for what runs late.
 const doubtMargin = 500 * time.Millisecond
+
+// carried is until when the destination has carried out what it was sent by a
+// time, whether it could still answer or not. A call is over when Apply returns,
+// and not before: it may send more than one request, the last at its very end,
+// and a process that was stopped may send the first one there.
+func (d *Deliver) carried(sent time.Time) time.Time {
+	return sent.Add(d.o.CallTimeout + doubtMargin)
+}
 
 // place finds the partitions and where each is to be read from.
 func (t *term) place(ctx context.Context, progress shadow.Progress) error {

@@ -270,8 +270,12 @@ func (b *builder) deliver(name string) (*stage, error) {
 		h := b.cfg.Flows[flow].Hold
 		limits[flow] = pipeline.HoldLimit{Off: h.Off, Records: h.Records, Share: float64(h.Share), AtLeast: h.AtLeast, Within: h.Within}
 	}
+	var timeout time.Duration
+	if name == "hubspot" {
+		timeout = b.cfg.Sinks.HubSpot.Timeout
+	}
 	d, err := pipeline.NewDeliver(pipeline.DeliverOptions{
-		Sink: sink, Flows: flows, Hold: limits, Connection: b.kafka, Topics: b.topics,
+		Sink: sink, Flows: flows, Hold: limits, CallTimeout: timeout, Connection: b.kafka, Topics: b.topics,
 		Dir: filepath.Join(b.cfg.Data, "deliver", name), Fingerprint: b.cfg.Fingerprint(),
 		Log: b.log, Metrics: b.metrics,
 	})
