@@ -11,7 +11,7 @@ import (
 
 // serverHalts are the halts that speak of the server that is asked, not of what
 // its log holds: another one of the same source may be read.
-var serverHalts = []string{HaltAccess, HaltTLS, HaltPurged, HaltServer, HaltForeign, HaltErrant, HaltHistory, HaltGTIDOff, HaltBinlogOff}
+var serverHalts = []string{HaltAccess, HaltTLS, HaltPurged, HaltServer, HaltForeign, HaltErrant, HaltHistory, HaltGTIDOff, HaltBinlogOff, HaltStuck}
 
 // behind is a server that lacks transactions that were read, and is still
 // applying another server's: it may have them before long. It is no halt yet.
@@ -70,7 +70,11 @@ func (st *stream) verdict(r *round, now time.Time) error {
 		}
 		return st.joined(r, &cdc.Halt{Code: r.late.halt.Code, Text: fmt.Sprintf("%s; waited %s for it", r.late.halt.Text, waited.Round(time.Second))})
 	}
-	if silent := now.Sub(st.heard); r.away != nil && silent <= st.s.cfg.Patience {
+	silent := now.Sub(st.heard)
+	if st.stuck.times > 0 { // one answers, and cannot be read
+		silent = now.Sub(st.stuck.since)
+	}
+	if r.away != nil && silent <= st.s.cfg.Patience {
 		return nil
 	} else if r.refused == nil {
 		return fmt.Errorf("out of reach for %s: %w", silent.Round(time.Second), r.away)

@@ -18,6 +18,7 @@ const (
 	HaltXA           = "xa-lost"                // committed, and its rows are no longer in the log
 	HaltUnknownEvent = "event-unknown"          // a kind of event that may mean anything
 	HaltEventSize    = "event-too-large"        // more than memory is to hold
+	HaltStuck        = "stream-stuck"           // it breaks off at one place again and again
 	HaltDamaged      = "event-damaged"          // an event that does not parse
 	HaltCut          = "transaction-cut"        // a transaction that began and does not end
 	HaltSavepoint    = "savepoint-too-late"     // rolled back to before rows that already left

@@ -224,7 +224,13 @@ func admitBy(ctx context.Context, r *cdc.Resume) func(*cdc.Table) error {
 	if r.Admit == nil {
 		return func(*cdc.Table) error { return nil }
 	}
-	return func(t *cdc.Table) error { return r.Admit(ctx, t) }
+	return func(t *cdc.Table) error {
+		err := r.Admit(ctx, t)
+		if err != nil && cdc.HaltCode(err) == "" {
+			err = &consumers{err}
+		}
+		return err
+	}
 }
 
 // tellIn puts a load's state into a transaction.

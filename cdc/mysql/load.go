@@ -25,6 +25,7 @@ type load struct {
 	parts []*part
 	rows  int       // of the next part
 	retry time.Time // not before
+	fails int       // in a row, to read it
 	// pinned is state.Types before the table's last change.
 	pinned map[string]string
 	// unseen says that the table has changed, and that the server did not say

@@ -13,6 +13,8 @@ import (
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
 	heartbeat, behind, purged, left, needs  prometheus.Gauge
+	stuck                                   prometheus.Gauge
+	unread                                  *prometheus.GaugeVec
 	lost, heldRows                          *prometheus.CounterVec
 	held, waits                             *prometheus.GaugeVec
 }
@@ -37,6 +39,10 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 		heldRows: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_held_rows_total",
 			Help: "Row changes of tables that are held, which were read and not written."}, []string{"table"})),
+		stuck: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_stuck_breaks",
+			Help: "How often in a row the connection to the source broke off without getting any further, if more than once."})),
+		unread: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_failures",
+			Help: "How often in a row rows of a table could not be read, although they are to be."}, []string{"table"})),
 		left: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_left_rows",
 			Help: "Rows of the tables that are being read that are still to come, as the source estimates."})),
 		needs: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_snapshot_left_seconds",

@@ -223,6 +223,8 @@ func (p *pacer) behind(c *conn, addr string) (w wait, err error) {
 type SnapshotStatus struct {
 	Waits string    `json:"waits,omitempty"` // "for …" or "because …"; "" when it does not wait
 	Since time.Time `json:"since,omitzero"`
+	// Failing is the table that could not be read of late, and why.
+	Failing string `json:"failing,omitempty"`
 	// Warning says that what is left takes longer than the source keeps its log.
 	Warning string `json:"warning,omitempty"`
 }

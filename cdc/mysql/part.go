@@ -208,6 +208,7 @@ func (st *stream) partRead(c *chunk) error {
 		p.until, p.last = c.after, false
 	}
 	p.chunk = c
+	st.failing(l, nil)
 	st.snap.pace.read(time.Now(), c.n)
 	st.measured(c)
 	st.adapt(l, c)
@@ -238,9 +239,10 @@ func (st *stream) unread(l *load, p *part, c *chunk) error {
 	case c.err == errLarge:
 		l.rows = max(1, min(l.rows, c.n/largeChunk))
 	case c.err == errNoTable:
-		if l.retry.IsZero() {
+		if l.fails == 0 {
 			st.log.Warn("a selected table is not there, or the user may not see it; waiting for it", "source", st.s.cfg.Name, "table", l.id.String())
 		}
+		st.failing(l, c.err)
 		l.retry = time.Now().Add(retryMissing)
 	case again >= 0 && l.state.Again[again].Where != "" && wrongCondition(c.err):
 		return st.refuse(l, again, c.err)
@@ -252,6 +254,7 @@ func (st *stream) unread(l *load, p *part, c *chunk) error {
 		return c.err
 	default:
 		st.log.Warn("a chunk could not be read; again in a moment", "source", st.s.cfg.Name, "table", l.id.String(), "err", c.err.Error())
+		st.failing(l, c.err)
 		l.retry = time.Now().Add(retryFailed)
 	}
 	return nil

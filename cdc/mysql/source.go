@@ -18,6 +18,7 @@ type Source struct {
 	addrs    []string
 	turn     atomic.Int32  // which of them is read, or tried next
 	purged   atomic.Uint64 // the bits of a float64: seconds
+	stuck    atomic.Pointer[Stuck]
 	waiting  atomic.Pointer[SnapshotStatus]
 	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }

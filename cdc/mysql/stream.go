@@ -60,6 +60,7 @@ type stream struct {
 	replaying bool
 	damaged   int // so often the event behind damagedAt
 	damagedAt cdc.Position
+	stuck     stuck
 }
 
 // Stream yields the server's transactions from r on, and the rows of tables
@@ -108,7 +109,10 @@ func (st *stream) run(ctx context.Context) error {
 			err = fmt.Errorf("it is read again, as it may have been damaged on its way: %s", err.Error())
 		}
 		if st.heard != before {
-			backoff, pass, st.late = backoffMin, round{}, time.Time{}
+			st.late = time.Time{}
+			if err = st.again(err, time.Now()); st.stuck.times == 1 {
+				backoff, pass = backoffMin, round{}
+			}
 		}
 		// One that was read until now is tried once more before the others.
 		if st.heard == before || cdc.HaltCode(err) != "" {
@@ -279,6 +283,9 @@ func (st *stream) hook() {
 	st.f.still = func() error {
 		if st.inside() {
 			return nil
+		}
+		if st.f.at.compare(st.f.exactFrom) >= 0 { // there is nothing left to break off at
+			st.unstuck()
 		}
 		if err := st.heartbeat(); err != nil {
 			return err

@@ -67,6 +67,7 @@ var List = []Fault{
 	{"silent-connection", "stall", "a connection that nobody closed and nothing comes through"},
 	{"silent-server", "stall", "a server that stops answering without closing"},
 	{"idle-source", "stall", "nothing changes for hours: is the stream alive?"},
+	{"stream-stuck", "stall", "reading breaks off at one place, in the same way, again and again"},
 	{"reconnect-slow-seek", "stall", "a reconnect while the server takes long to find the position"},
 	{"side-connection-closed", "stall", "the server closes the idle connection of a snapshot"},
 	{"liveness-always-up", "stall", "a probe that says up while nothing moves"},

@@ -91,6 +91,9 @@ func showWaits(w io.Writer, now time.Time, s mysql.SnapshotStatus) {
 	if s.Waits != "" {
 		fmt.Fprintf(w, "  waits     %s, since %s ago\n", s.Waits, ago(now, s.Since))
 	}
+	if s.Failing != "" {
+		fmt.Fprintf(w, "  failing   %s\n", s.Failing)
+	}
 	if s.Warning != "" {
 		fmt.Fprintf(w, "  warning   %s\n", s.Warning)
 	}

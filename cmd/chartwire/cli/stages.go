@@ -179,6 +179,7 @@ type captureStatus struct {
 	pipeline.CaptureStatus
 	Purged   time.Time            `json:"purged,omitzero"`
 	Snapshot mysql.SnapshotStatus `json:"snapshot,omitzero"`
+	Stuck    *mysql.Stuck         `json:"stuck,omitempty"`
 }
 
 // queueOf is how much of a source's memory its changes may take that the brokers
@@ -218,7 +219,7 @@ func (b *builder) capture(name string) (*stage, error) {
 	}
 	return &stage{
 		kind: "capture", name: name, run: c.Run,
-		status: func() any { return captureStatus{c.Status(), src.Purged(), src.Snapshot()} },
+		status: func() any { return captureStatus{c.Status(), src.Purged(), src.Snapshot(), src.Stuck()} },
 		ready: func() error {
 			st := c.Status()
 			return notReady(st.Holding, "source", st.Heard)

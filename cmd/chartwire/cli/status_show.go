@@ -51,6 +51,9 @@ func (r *answer) capture(w io.Writer, now time.Time) error {
 	fmt.Fprintf(w, "  captured  %d rows in %d transactions since %s; heard of %s ago, committed %s ago\n",
 		s.Rows, s.Txns, s.Since.Local().Format(time.DateTime), ago(now, s.Heard), ago(now, s.Committed))
 	fmt.Fprintf(w, "  position  %s\n", s.Cut.Checkpoint.Position)
+	if k := s.Stuck; k != nil {
+		fmt.Fprintf(w, "  stuck     broke off there %d times since %s: %s\n", k.Times, k.Since.Local().Format(time.DateTime), k.Why)
+	}
 	if !s.Purged.IsZero() {
 		fmt.Fprintf(w, "  kept      the source may delete what follows from %s on\n", s.Purged.Local().Format(time.DateTime))
 	}
