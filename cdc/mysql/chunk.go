@@ -284,7 +284,11 @@ func (w *worker) unread(q *chunkRequest, err error) error {
 	if err == errLarge {
 		return err
 	}
-	if code := serverCode(err); code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
+	code := serverCode(err)
+	if code == gomysql.ER_LOCK_WAIT_TIMEOUT {
+		return fmt.Errorf("reading rows of %s: some are locked, by a transaction that goes on or is prepared (XA RECOVER): %w", q.id, serverSays(code))
+	}
+	if code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
 		return fmt.Errorf("reading rows of %s: %w", q.id, serverSays(code))
 	}
 	return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, said(err)))

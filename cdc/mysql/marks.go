@@ -40,6 +40,10 @@ func markFor(v *server, engine string, ids bool) mark {
 	return markShare
 }
 
+// lockWait is how many seconds a locking read waits for a row: meanwhile those
+// before it are locked too, against the source's own programs.
+const lockWait = 2
+
 // ready returns when a read that starts now contains everything up to p0.
 func (w *worker) ready(ctx context.Context, m mark, q *chunkRequest) error {
 	wait := time.Millisecond
@@ -78,6 +82,9 @@ func (w *worker) tryReady(m mark, q *chunkRequest) (bool, error) {
 		}
 		_, err = w.c.query("ROLLBACK")
 		return false, err
+	case markShare:
+		_, err := w.c.query(fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", lockWait))
+		return true, err
 	default:
 		return true, nil
 	}

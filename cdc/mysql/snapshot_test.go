@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -262,4 +263,19 @@ func TestWrongMarksKeepStaleRows(t *testing.T) {
 			t.Logf("a stale row after %d", kept.reads)
 		})
 	}
+}
+
+// Where rows are read with locks and one of them is locked for long, what was
+// locked before it is let go, and the log says what is waited for.
+func TestSnapshotBesideLockedRow(t *testing.T) {
+	r := newRig(t, mysqlFile, people+"InnoDB; insert into people values (1,'a',null),(2,'b',null)", "people")
+	var log lines
+	r.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	holder := r.session()
+	say(t, holder, "begin; update people set name='c' where id=2")
+	p := r.tap(cdc.Resume{})
+	waitFor(t, func() bool { return log.has("locked") })
+	r.exec("set innodb_lock_wait_timeout=20; update people set name='d' where id=1")
+	say(t, holder, "commit")
+	p.loaded()
 }
