@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"chartwire/integration/faults"
-	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 	"chartwire/schemas"
 )
@@ -22,8 +21,8 @@ const captureChild = "CHARTWIRE_TEST_CAPTURE"
 var seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the random tests of capture")
 
 // processStand has a bank that lasts about a quarter of a minute.
-func processStand(t *testing.T, brokers string) *stand {
-	s := &stand{T: t, conn: broker.Config{Brokers: strings.Split(brokers, ",")}, topics: schemas.Topics{Prefix: "t"}, bank: newBank()}
+func processStand(t *testing.T, conn broker.Config) *stand {
+	s := &stand{T: t, conn: conn, topics: schemas.Topics{Prefix: "processes"}, bank: newBank()}
 	s.bank.txns, s.bank.large = 8_000, 300
 	s.bank.every.Store(int64(time.Millisecond))
 	return s
@@ -35,7 +34,7 @@ func TestCaptureChild(t *testing.T) {
 	if brokers == "" {
 		t.Skip("no test: a process of TestCaptureProcesses")
 	}
-	s := processStand(t, brokers)
+	s := processStand(t, broker.Config{Brokers: strings.Split(brokers, ",")})
 	s.run(s.conn)
 	time.Sleep(5 * time.Minute) // it is killed before
 }
@@ -45,7 +44,7 @@ func TestCaptureChild(t *testing.T) {
 func TestCaptureProcesses(t *testing.T) {
 	faults.Shows(t, "takeover-killed", "a standby takes over: every change once and in order")
 	faults.Shows(t, "split-brain", "one that was stopped longer than its lease is fenced when it wakes")
-	s := processStand(t, servers.Kafka(t).Addr)
+	s := processStand(t, sharedKafka(t))
 	t.Logf("-seed %d", *seed)
 	rng := rand.New(rand.NewPCG(*seed, 0))
 	start := func() *exec.Cmd {

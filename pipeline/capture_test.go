@@ -10,7 +10,6 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/integration/faults"
-	"chartwire/integration/servers"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
 	"chartwire/pipeline/cut"
@@ -51,11 +50,11 @@ func TestCaptureInProcess(t *testing.T) {
 }
 
 func TestCaptureKafka(t *testing.T) {
-	conn := broker.Config{Brokers: strings.Split(servers.Kafka(t).Addr, ",")}
+	conn := sharedKafka(t)
 	for i, p := range capturePromises {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			p.test(t, &stand{T: t, conn: conn, topics: schemas.Topics{Prefix: fmt.Sprintf("t%d", i)}, bank: newBank()})
+			p.test(t, &stand{T: t, conn: conn, topics: schemas.Topics{Prefix: fmt.Sprintf("c%d", i)}, bank: newBank()})
 		})
 	}
 }

@@ -10,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"chartwire/integration/servers"
 	"chartwire/pipeline"
-	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
 	"chartwire/pipeline/holds"
 	"chartwire/sinks"
@@ -231,7 +229,7 @@ func TestDeliverRandomInProcess(t *testing.T) {
 }
 
 func TestDeliverRandomKafka(t *testing.T) {
-	c := broker.Config{Brokers: strings.Split(servers.Kafka(t).Addr, ",")}
+	c := sharedKafka(t)
 	for seed := range 4 {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()

@@ -6,12 +6,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"chartwire/integration/servers"
 	"chartwire/pipeline"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
@@ -328,11 +326,11 @@ func TestDeliverInProcess(t *testing.T) {
 }
 
 func TestDeliverKafka(t *testing.T) {
-	c := broker.Config{Brokers: strings.Split(servers.Kafka(t).Addr, ",")}
+	c := sharedKafka(t)
 	for i, p := range deliverPromises {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			p.test(t, newDeliverEnv(t, c, fmt.Sprint("t", i), p.flows...))
+			p.test(t, newDeliverEnv(t, c, fmt.Sprint("d", i), p.flows...))
 		})
 	}
 }

@@ -2,11 +2,8 @@ package pipeline_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
-	"chartwire/integration/servers"
-	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
 )
 
@@ -43,9 +40,10 @@ func TestMapJoinedInProcess(t *testing.T) {
 }
 
 func TestMapJoinedKafka(t *testing.T) {
-	conn := broker.Config{Brokers: strings.Split(servers.Kafka(t).Addr, ",")}
+	conn := sharedKafka(t)
 	for i, p := range joinedPromises {
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			p.test(t, newJoinedWorld(t, conn, fmt.Sprintf("j%d", i), func() int { return 2 }))
 		})
 	}

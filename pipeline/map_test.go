@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
-	"chartwire/integration/servers"
 	"chartwire/pipeline"
-	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
 	"chartwire/pipeline/mapping"
 
@@ -51,9 +48,10 @@ func TestMapInProcess(t *testing.T) {
 }
 
 func TestMapKafka(t *testing.T) {
-	conn := broker.Config{Brokers: strings.Split(servers.Kafka(t).Addr, ",")}
+	conn := sharedKafka(t)
 	for i, p := range mapPromises {
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			p.test(t, newMapWorld(t, conn, fmt.Sprintf("m%d", i)))
 		})
 	}
