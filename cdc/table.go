@@ -2,6 +2,8 @@ package cdc
 
 import (
 	"cmp"
+	"fmt"
+	"hash/crc32"
 	"strings"
 )
 
@@ -69,6 +71,43 @@ type Type struct {
 	Labels    []string // KindEnum, KindSet, in UTF-8, in the order of their numbers
 }
 
+// String is the type as people are told of it.
+func (t *Type) String() string {
+	s := t.Kind.String()
+	switch t.Kind {
+	case KindInt, KindBit:
+		s += fmt.Sprintf(" of %d bits", t.Bits)
+	case KindDecimal:
+		s += fmt.Sprintf("(%d,%d)", t.Precision, t.Scale)
+	case KindEnum, KindSet:
+		s += "(" + strings.Join(t.Labels, ", ") + ")"
+	}
+	if t.Unsigned {
+		s += " unsigned"
+	}
+	return s
+}
+
+// Sum stands for the type in [Load.Sums].
+func (t *Type) Sum() uint32 {
+	return crc32.ChecksumIEEE(fmt.Appendf(nil, "%s %t %d %d %d %d %s %q", t.Kind, t.Unsigned, t.Bits, t.Length, t.Precision, t.Scale, t.Charset, KnownLabels(t.Labels)))
+}
+
+// KnownLabels are labels as every description has them: a server's
+// information_schema, which is utf8mb3, has "?" for what is beyond U+FFFF.
+func KnownLabels(labels []string) []string {
+	known := make([]string, len(labels))
+	for i, l := range labels {
+		known[i] = strings.Map(func(c rune) rune {
+			if c > 0xffff {
+				return '?'
+			}
+			return c
+		}, l)
+	}
+	return known
+}
+
 // Column is one captured column of a table.
 type Column struct {
 	Name string
@@ -116,6 +155,14 @@ func (id *TableID) UnmarshalText(b []byte) error {
 	r := strings.NewReplacer("%2E", ".", "%25", "%")
 	id.Database, id.Name = r.Replace(db), name
 	return nil
+}
+
+// KeyNames are the names of the columns of the primary key, in key order.
+func (t *Table) KeyNames() (names []string) {
+	for _, k := range t.Key {
+		names = append(names, t.Columns[k].Name)
+	}
+	return names
 }
 
 // Column returns the index of the named column, or -1.

@@ -28,6 +28,11 @@ type MapOptions struct {
 	Schema func(ctx context.Context, id int) (*schemas.RowSchema, error)
 	// Program holds the maps and rules of the flow.
 	Program *mapping.Program
+	// Compile makes the program again, of the sources' tables as they are now,
+	// when they are others than Program was made of. [mapping.Problems] say that
+	// the maps do not fit them; any other error is one that passes. nil: the flow
+	// keeps to Program.
+	Compile func(ctx context.Context) (*mapping.Program, []*cdc.Table, error)
 	// Dir is the folder of the local state. Deleting it costs time, nothing
 	// else.
 	Dir string
@@ -75,6 +80,7 @@ type Map struct {
 	metrics *mapMetrics
 	tables  map[state.Table]*mapTable
 	joins   []*mapJoin
+	shapes  mapShapes
 
 	mu     sync.Mutex
 	status MapStatus
@@ -128,8 +134,15 @@ func NewMap(o MapOptions) (*Map, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	m := &Map{o: o, log: o.Log.With("flow", o.Flow), tables: map[state.Table]*mapTable{}}
-	for _, mp := range o.Program.Maps {
+	m := &Map{o: o, log: o.Log.With("flow", o.Flow), shapes: mapShapes{seen: map[state.Table]mapShape{}}}
+	m.use(o.Program)
+	return m, nil
+}
+
+// use takes up the tables of a program.
+func (m *Map) use(p *mapping.Program) {
+	m.o.Program, m.tables, m.joins = p, map[state.Table]*mapTable{}, nil
+	for _, mp := range p.Maps {
 		if mp.While != nil {
 			t := m.table(mp.While.Source, mp.While.Table)
 			t.whiles = append(t.whiles, mp)
@@ -142,11 +155,10 @@ func NewMap(o MapOptions) (*Map, error) {
 		t.maps = append(t.maps, mp)
 		t.every = t.every || len(mp.Rules) > 0 || mp.WritesBest()
 	}
-	for _, ix := range o.Program.Indexes() {
+	for _, ix := range p.Indexes() {
 		t := m.table(ix.Source, ix.Table)
 		t.indexes = append(t.indexes, ix)
 	}
-	return m, nil
 }
 
 func (m *Map) table(source string, table cdc.TableID) *mapTable {
@@ -205,8 +217,19 @@ func (m *Map) Run(ctx context.Context) error {
 	return errors.Join(err, db.Close())
 }
 
-// work is one term of holding the flow.
+// work is one term of holding the flow, or several, by one program after
+// another.
 func (m *Map) work(ctx context.Context, p *lease.Producer, db *state.DB) error {
+	for {
+		var again *mapRecompiled
+		if err := m.term(ctx, p, db); !errors.As(err, &again) {
+			return err
+		}
+		m.use(again.program)
+	}
+}
+
+func (m *Map) term(ctx context.Context, p *lease.Producer, db *state.DB) error {
 	t, err := m.newTerm(ctx, p, db)
 	if err != nil {
 		return fmt.Errorf("starting to map %s: %w", m.o.Flow, err)

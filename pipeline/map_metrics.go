@@ -21,6 +21,7 @@ type mapMetrics struct {
 	failed     *prometheus.CounterVec // by map
 	flagged    *prometheus.CounterVec // by map, alias
 	pending    prometheus.Gauge
+	misfits    prometheus.Gauge
 	stale      prometheus.Counter
 	waiting    prometheus.Gauge
 	bytes      prometheus.Gauge
@@ -41,6 +42,7 @@ func newMapMetrics(r prometheus.Registerer, flow string) (*mapMetrics, error) {
 	m.failed = addMetric(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_map_failed_total", Help: "Rows that a map could make nothing of."}, []string{"map"}))
 	m.flagged = addMetric(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_map_flagged_total", Help: "Oddities among the rows of joined entities that were decided by rule."}, []string{"map", "alias"}))
 	m.pending = addMetric(m, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_map_pending_entities", Help: "Joined entities that changed and wait to be mapped, as many as are in memory."}))
+	m.misfits = addMetric(m, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_map_misfits", Help: "Changes of tables that the maps do not fit: what reads those columns is left as it is."}))
 	m.stale = addMetric(m, prometheus.NewCounter(prometheus.CounterOpts{Name: "chartwire_map_stale_changes_total", Help: "Row changes ignored because a later one of their partition had been read."}))
 	m.waiting = addMetric(m, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_map_waiting_changes", Help: "Row changes read and not yet mapped."}))
 	m.bytes = addMetric(m, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_map_state_bytes", Help: "Size of the local state."}))

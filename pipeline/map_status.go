@@ -28,6 +28,9 @@ type MapStatus struct {
 	// they are known: not 0 while there are any.
 	Pending int64  `json:"pending,omitempty"`
 	Halt    string `json:"halt,omitempty"` // why it stopped
+	// Misfits say how tables changed that the maps no longer fit: what reads
+	// those columns is left as it is.
+	Misfits []string `json:"misfits,omitempty"`
 }
 
 // MapSourceStatus is how far one source has been mapped.

@@ -264,6 +264,9 @@ func (t *mapTerm) step(ctx context.Context) (busy bool, err error) {
 		if !s.advance() {
 			continue
 		}
+		if err := t.reshape(ctx, s); err != nil {
+			return false, err
+		}
 		if err := t.mapCut(ctx, s, first); err != nil {
 			return false, err
 		}
@@ -334,7 +337,7 @@ func (t *mapTerm) idle(ctx context.Context) error {
 
 // look sets status and gauges.
 func (t *mapTerm) look(holding bool) {
-	s := MapStatus{Holding: holding, Version: t.progress.Version, Bytes: t.db.Bytes(), Sources: map[string]MapSourceStatus{}}
+	s := MapStatus{Holding: holding, Version: t.progress.Version, Bytes: t.db.Bytes(), Misfits: t.m.shapes.misfits, Sources: map[string]MapSourceStatus{}}
 	for name, src := range t.r.sources {
 		done := t.progress.Sources[name]
 		st := MapSourceStatus{Seq: done.Seq, Low: done.Low, Commit: done.Commit, Cut: done.Cut}

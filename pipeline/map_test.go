@@ -29,6 +29,7 @@ var mapPromises = []struct {
 	{"each change of a value", testMapChanges},
 	{"a change made again", testMapChangesRetry},
 	{"refused values", testMapRefused},
+	{"tables that change", testMapShapes},
 	{"days", testMapDays},
 	{"a day, killed in the middle", testMapDayKilled},
 	{"lost requests and answers", testMapFaults},

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"slices"
 	"strings"
@@ -180,7 +179,7 @@ func (st *stream) newShape(l *load, shape *cdc.Table, t *cdc.Txn) {
 		l.version++
 		l.parts = nil
 	}
-	if key := keyNames(shape); l.state.Key != nil && !slices.Equal(l.state.Key, key) {
+	if key := shape.KeyNames(); l.state.Key != nil && !slices.Equal(l.state.Key, key) {
 		st.log.Info("the table has another primary key; reading it again", "source", st.s.cfg.Name, "table", l.id.String(), "key", key)
 		st.restart(l)
 		l.state.Key = key
@@ -221,22 +220,14 @@ func (l *load) describe(shape *cdc.Table) {
 	for i := range shape.Columns {
 		l.state.Columns = append(l.state.Columns, shape.Columns[i].Name)
 	}
-	l.state.Sums, l.state.Key = shapeSums(shape), keyNames(shape)
-}
-
-func keyNames(t *cdc.Table) (names []string) {
-	for _, k := range t.Key {
-		names = append(names, t.Columns[k].Name)
-	}
-	return names
+	l.state.Sums, l.state.Key = shapeSums(shape), shape.KeyNames()
 }
 
 // shapeSums stand for the types of the columns.
 func shapeSums(t *cdc.Table) []uint32 {
 	sums := make([]uint32, len(t.Columns))
 	for i := range t.Columns {
-		c := &t.Columns[i].Type
-		sums[i] = crc32.ChecksumIEEE(fmt.Appendf(nil, "%s %t %d %d %d %d %s %q", c.Kind, c.Unsigned, c.Bits, c.Length, c.Precision, c.Scale, c.Charset, knownLabels(c.Labels)))
+		sums[i] = t.Columns[i].Type.Sum()
 	}
 	return sums
 }

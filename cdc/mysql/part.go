@@ -270,7 +270,7 @@ func (st *stream) giveChunk(l *load, p *part) error {
 		return err
 	}
 	t := &cdc.Txn{Begin: true, End: true, CommitTime: c.at, Checkpoint: cdc.Checkpoint{Position: st.f.pos.cdc()}}
-	if key := keyNames(c.shape); l.state.Key != nil && !slices.Equal(l.state.Key, key) {
+	if key := c.shape.KeyNames(); l.state.Key != nil && !slices.Equal(l.state.Key, key) {
 		t.Epochs = append(t.Epochs, cdc.Epoch{Table: l.id, Kind: cdc.EpochReload})
 		l.state.Key = key
 	}

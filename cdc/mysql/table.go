@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"strings"
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql/image"
@@ -96,7 +95,7 @@ func sameShape(a, b *cdc.Table) bool {
 func sameColumn(a, b cdc.Column) bool { return a.Name == b.Name && sameType(a.Type, b.Type) }
 
 func sameType(a, b cdc.Type) bool {
-	labels := slices.Equal(knownLabels(a.Labels), knownLabels(b.Labels))
+	labels := slices.Equal(cdc.KnownLabels(a.Labels), cdc.KnownLabels(b.Labels))
 	a.Labels, b.Labels = nil, nil
 	return labels && a.Kind == b.Kind && a.Unsigned == b.Unsigned && a.Bits == b.Bits && a.Length == b.Length &&
 		a.Precision == b.Precision && a.Scale == b.Scale && a.Charset == b.Charset
@@ -125,19 +124,4 @@ func (t *table) count(r *rowsEvent) (n int64, err error) {
 		}
 	}
 	return n, nil
-}
-
-// knownLabels are labels as a description has them: the server's
-// information_schema, which is utf8mb3, has "?" for what is beyond U+FFFF.
-func knownLabels(labels []string) []string {
-	known := make([]string, len(labels))
-	for i, l := range labels {
-		known[i] = strings.Map(func(c rune) rune {
-			if c > 0xffff {
-				return '?'
-			}
-			return c
-		}, l)
-	}
-	return known
 }

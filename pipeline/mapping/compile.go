@@ -64,6 +64,22 @@ func (m *mapFile) sources(env *Env) []*Source {
 	return out
 }
 
+// Table returns a table of a source as the maps were compiled against it, nil if
+// they read none of that name.
+func (p *Program) Table(source string, id cdc.TableID) *cdc.Table {
+	for _, m := range p.Maps {
+		for _, n := range m.plan.nodes {
+			if !n.absent() && n.source.Name == source && n.table.ID() == id {
+				return n.table
+			}
+		}
+		if w := m.While; w != nil && w.Source == source && w.Table == id {
+			return w.plan.table
+		}
+	}
+	return nil
+}
+
 // Selections returns the tables of a source that the maps read, with the
 // columns they read.
 func (p *Program) Selections(source string) []cdc.Selection {

@@ -163,7 +163,7 @@ func (a *app) showSchemas(ctx context.Context, s *site, source string, id cdc.Ta
 		return err
 	}
 	for i, v := range all {
-		fmt.Fprintf(a.out, "version %d, key %s\n", i+1, strings.Join(keyOf(v.Table), ", "))
+		fmt.Fprintf(a.out, "version %d, key %s\n", i+1, strings.Join(v.Table.KeyNames(), ", "))
 		for k := range v.Table.Columns {
 			c := &v.Table.Columns[k]
 			if i > 0 {
@@ -187,28 +187,9 @@ func (a *app) showSchemas(ctx context.Context, s *site, source string, id cdc.Ta
 	return nil
 }
 
-func keyOf(t *cdc.Table) (names []string) {
-	for _, k := range t.Key {
-		names = append(names, t.Columns[k].Name)
-	}
-	return names
-}
-
 // shown is a column as one line.
 func shown(c *cdc.Column) string {
-	t := &c.Type
-	line := c.Name + " " + t.Kind.String()
-	switch t.Kind {
-	case cdc.KindInt, cdc.KindBit:
-		line += fmt.Sprintf(" of %d bits", t.Bits)
-	case cdc.KindDecimal:
-		line += fmt.Sprintf("(%d,%d)", t.Precision, t.Scale)
-	case cdc.KindEnum, cdc.KindSet:
-		line += "(" + strings.Join(t.Labels, ", ") + ")"
-	}
-	if t.Unsigned {
-		line += " unsigned"
-	}
+	line := c.Name + " " + c.Type.String()
 	if c.Field != "" {
 		line += ", field " + schemas.FieldName(c)
 	}

@@ -212,17 +212,8 @@ func mapSources(cfg *config.Config) []mapping.Source {
 func (s *site) programs(tables []*cdc.Table, objects *hubspot.Schema) (map[string]*mapping.Program, error) {
 	out := map[string]*mapping.Program{}
 	var errs []error
-	for name, flow := range s.cfg.Flows {
-		files, err := mapFiles(s.cfg, flow.Maps)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("flow %s: %w", name, err))
-			continue
-		}
-		p, err := mapping.Compile(files, mapping.Env{
-			Sources: mapSources(s.cfg), Tables: tables,
-			Objects: map[string]*hubspot.Schema{"hubspot": objects},
-			SiteKey: []byte(s.cfg.SiteKey.Reveal()),
-		})
+	for name := range s.cfg.Flows {
+		p, err := s.program(name, tables, objects)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("flow %s:\n%w", name, err))
 			continue
@@ -233,6 +224,19 @@ func (s *site) programs(tables []*cdc.Table, objects *hubspot.Schema) (map[strin
 		errs = append(errs, fmt.Errorf("flows that write the same:\n%w", err))
 	}
 	return out, errors.Join(errs...)
+}
+
+// program compiles the maps of a flow.
+func (s *site) program(flow string, tables []*cdc.Table, objects *hubspot.Schema) (*mapping.Program, error) {
+	files, err := mapFiles(s.cfg, s.cfg.Flows[flow].Maps)
+	if err != nil {
+		return nil, err
+	}
+	return mapping.Compile(files, mapping.Env{
+		Sources: mapSources(s.cfg), Tables: tables,
+		Objects: map[string]*hubspot.Schema{"hubspot": objects},
+		SiteKey: []byte(s.cfg.SiteKey.Reveal()),
+	})
 }
 
 // patience is how long a command waits for a server before it says that it

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"chartwire/cdc"
@@ -228,8 +229,20 @@ func (b *builder) capture(name string) (*stage, error) {
 }
 
 func (b *builder) flow(name string) (*stage, error) {
+	objects, err := hubspot.Default()
+	if err != nil {
+		return nil, err
+	}
 	m, err := pipeline.NewMap(pipeline.MapOptions{
 		Flow: name, Connection: b.kafka, Topics: b.topics, Schema: b.registry.Schema, Program: b.programs[name],
+		Compile: func(ctx context.Context) (*mapping.Program, []*cdc.Table, error) {
+			tables, _, err := b.tablesOrPinned(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			p, err := b.site.program(name, tables, objects)
+			return p, tables, err
+		},
 		Dir: filepath.Join(b.cfg.Data, "map", name), Fingerprint: b.cfg.Fingerprint(), Window: b.cfg.Kafka.Replay,
 		Quiet: b.cfg.Flows[name].Quiet, Log: b.log, Metrics: b.metrics,
 	})
@@ -241,6 +254,9 @@ func (b *builder) flow(name string) (*stage, error) {
 		status: func() any { return m.Status() },
 		ready: func() error {
 			st := m.Status()
+			if len(st.Misfits) > 0 {
+				return errors.New("the maps do not fit a table that changed: " + strings.Join(st.Misfits, "; "))
+			}
 			var oldest time.Time
 			for _, s := range st.Sources {
 				if oldest.IsZero() || s.Commit.Before(oldest) {
