@@ -37,7 +37,7 @@ func (a *app) flowCommand() *cobra.Command {
 			Use: act + " FLOW --reason TEXT", Short: short, Long: long, Args: args(cobra.ExactArgs(1)),
 			RunE: func(cmd *cobra.Command, names []string) error {
 				if strings.TrimSpace(reason) == "" {
-					return &usageError{"flow " + act, errors.New("say why with --reason: it is kept in the audit")}
+					return usage(cmd, errors.New("say why with --reason: it is kept in the audit"))
 				}
 				s, err := a.site(cmd.Context())
 				if err != nil {
@@ -66,7 +66,7 @@ chartwire explain flow-held says what to look at before.`))
 func (s *site) knownFlows(cmd *cobra.Command, names []string) error {
 	for _, n := range names {
 		if _, ok := s.cfg.Flows[n]; !ok {
-			return &usageError{"flow " + cmd.Name(), fmt.Errorf("the configuration has no flow %q; there are %v", n, keys(s.cfg.Flows))}
+			return usage(cmd, fmt.Errorf("the configuration has no flow %q; there are %v", n, keys(s.cfg.Flows)))
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -30,9 +31,12 @@ already is not sent again. No process may capture the source meanwhile. Kept in
 the audit.`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
+			if to == "" {
+				return usage(cmd, errors.New("--to: say where to go back to"))
+			}
 			target, err := mysql.ParseTarget(to)
 			if err != nil {
-				return &usageError{cmd.Name(), err}
+				return usage(cmd, err)
 			}
 			s, err := a.siteOf(cmd, names[0])
 			if err != nil {
@@ -58,7 +62,6 @@ the audit.`,
 	cmd.Flags().StringVar(&to, "to", "", "a time, transaction ids, or file:offset")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do it")
-	_ = cmd.MarkFlagRequired("to")
 	return cmd
 }
 

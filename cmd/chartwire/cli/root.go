@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"chartwire/cdc"
@@ -38,12 +39,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	var usage *usageError
+	var wrong *usageError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "chartwire: %v\nTry: chartwire %s --help\n", err, usage.command)
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "chartwire: %v\nTry: %s --help\n", err, wrong.command)
 		return 2
 	case errors.Is(err, errReported):
 		return 1
@@ -57,11 +58,36 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // usageError is a mistake in the command line.
 type usageError struct {
-	command string
+	command string // as it is typed
 	err     error
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
+
+func usage(cmd *cobra.Command, err error) error { return &usageError{cmd.CommandPath(), err} }
+
+// strict makes a verb that there is not a mistake, under every command that is
+// but a name for its verbs: a script must not take a page of help for done.
+func strict(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		strict(c)
+	}
+	if !cmd.HasSubCommands() || cmd.Runnable() {
+		return
+	}
+	cmd.DisableFlagsInUseLine, cmd.SuggestionsMinimumDistance = true, 2
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, list []string) error {
+		if len(list) == 0 {
+			return cmd.Help()
+		}
+		text := fmt.Sprintf("there is no %s %s", cmd.CommandPath(), list[0])
+		if near := cmd.SuggestionsFor(list[0]); len(near) > 0 {
+			text += "; perhaps " + strings.Join(near, " or ")
+		}
+		return usage(cmd, errors.New(text))
+	}
+}
 
 // signals gives a context that ends at the first SIGINT or SIGTERM; a second
 // one ends the process at once.
@@ -95,11 +121,12 @@ A first look, on this machine alone:   chartwire demo`,
 	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "chartwire.yaml", "the configuration file")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{cmd.Name(), err}
+		return usage(cmd, err)
 	})
 	root.AddCommand(a.stageCommands()...)
 	root.AddCommand(a.checkCommand(), a.mapsCommand(), a.dlqCommand(), a.flowCommand(), a.topicsCommand(), a.reloadCommand(), a.schemasCommand(), a.rewindCommand(), a.skipCommand(), a.snapshotCommand(), a.tablesCommand(), a.columnsCommand(), a.statusCommand(), a.explainCommand(),
 		a.simCommand(), a.demoCommand(), a.versionCommand())
+	strict(root)
 	return root
 }
 
@@ -108,7 +135,7 @@ A first look, on this machine alone:   chartwire demo`,
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, list []string) error {
 		if err := check(cmd, list); err != nil {
-			return &usageError{cmd.Name(), err}
+			return usage(cmd, fmt.Errorf("%w: %s", err, cmd.UseLine()))
 		}
 		return nil
 	}

@@ -66,7 +66,7 @@ captures does so at once; where none runs, the next one does. Kept in the audit.
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if reason == "" {
-				return &usageError{cmd.Name(), errors.New("--reason is needed: it is kept in the audit")}
+				return usage(cmd, errors.New("--reason is needed: it is kept in the audit"))
 			}
 			s, err := a.site(cmd.Context())
 			if err != nil {
@@ -112,7 +112,7 @@ func (s *site) captureOf(cmd *cobra.Command, source, table string) (*cut.Cut, cd
 	if err := s.has(cmd, source); err != nil {
 		return nil, id, err
 	}
-	state, _, err := cut.Latest(cmd.Context(), s.kafka, s.topics.Cuts(source))
+	state, err := s.latestCut(cmd.Context(), source)
 	if err != nil {
 		return nil, id, fmt.Errorf("reading the newest cut of %s: %w", source, err)
 	}
@@ -122,15 +122,16 @@ func (s *site) captureOf(cmd *cobra.Command, source, table string) (*cut.Cut, cd
 	if table == "" {
 		return state, id, nil
 	}
+	id = s.tableOf(source, table)
+	if _, ok := state.Loads[id]; ok {
+		return state, id, nil
+	}
 	var names []string
 	for id := range state.Loads {
-		if id.String() == table {
-			return state, id, nil
-		}
 		names = append(names, id.String())
 	}
 	slices.Sort(names)
-	return nil, id, &usageError{cmd.Name(), fmt.Errorf("no table %q of %s was captured; there are %s", table, source, strings.Join(names, ", "))}
+	return nil, id, usage(cmd, fmt.Errorf("no table %s of %s was captured; there are %v", id, source, names))
 }
 
 func (a *app) listSchemas(cmd *cobra.Command, s *site, sources []string) error {

@@ -75,7 +75,7 @@ func (s *site) has(cmd *cobra.Command, source string) error {
 	if _, ok := s.cfg.Sources[source]; ok {
 		return nil
 	}
-	return &usageError{cmd.Name(), fmt.Errorf("the configuration has no source %q; there are %v", source, keys(s.cfg.Sources))}
+	return usage(cmd, fmt.Errorf("the configuration has no source %q; there are %v", source, keys(s.cfg.Sources)))
 }
 
 func (s *site) connect(ctx context.Context) error {

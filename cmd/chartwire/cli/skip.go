@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -33,7 +34,7 @@ says otherwise. No process may capture the source meanwhile. Kept in the audit.`
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if strings.TrimSpace(reason) == "" {
-				return &usageError{cmd.Name(), fmt.Errorf("--reason: say why, for the audit")}
+				return usage(cmd, errors.New("--reason: say why, for the audit"))
 			}
 			s, err := a.siteOf(cmd, names[0])
 			if err != nil {
@@ -46,7 +47,7 @@ says otherwise. No process may capture the source meanwhile. Kept in the audit.`
 			}
 			again, err := toReread(reread, w, tables)
 			if err != nil {
-				return &usageError{cmd.Name(), err}
+				return usage(cmd, err)
 			}
 			showPassage(a.out, names[0], halted, w, again)
 			if !yes {

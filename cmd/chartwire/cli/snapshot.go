@@ -33,11 +33,11 @@ the audit.`,
 			RunE: func(cmd *cobra.Command, names []string) error {
 				o := cdc.Order{Act: act, Where: where, Force: force}
 				if where != "" && len(names) < 2 {
-					return &usageError{"snapshot " + string(act), errors.New("--where is about one table: name it")}
+					return usage(cmd, errors.New("--where is about one table: name it"))
 				}
 				if where != "" {
 					if err := mysql.CheckWhere(where); err != nil {
-						return &usageError{"snapshot " + string(act), err}
+						return usage(cmd, err)
 					}
 				}
 				return a.giveOrder(cmd, names, o, reason)
@@ -90,7 +90,7 @@ func (a *app) addCommand(name, about, use string, act cdc.Act, check cobra.Posit
 		RunE: func(cmd *cobra.Command, names []string) error {
 			o := cdc.Order{Act: act, Columns: append(columns, names[2:]...)}
 			if len(o.Columns) == 0 {
-				return &usageError{name + " add", errors.New("name the columns, or say --columns '*'")}
+				return usage(cmd, errors.New("name the columns, or say --columns '*'"))
 			}
 			return a.giveOrder(cmd, names[:2], o, reason)
 		},

@@ -36,7 +36,9 @@ func (a *app) snapshotStatus() *cobra.Command {
 				sources = names[:1]
 			}
 			if len(names) > 1 {
-				only = s.tableOf(names[0], names[1])
+				if _, only, err = s.captureOf(cmd, names[0], names[1]); err != nil {
+					return err
+				}
 			}
 			before := map[string]*cut.Cut{}
 			for first := true; ; first = false {

@@ -54,6 +54,12 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	b := &builder{site: s, metrics: metrics}
 	sup := &supervisor{log: s.log}
 	s.healthy = sup.healthy
+	metrics.MustRegister(sup)
+	for _, kind := range kinds { // before databases are waited for
+		if err := b.known(kind, names); err != nil {
+			return err
+		}
+	}
 	if err := b.compile(ctx); err != nil {
 		return err
 	}
@@ -118,22 +124,30 @@ func (b *builder) compile(ctx context.Context) error {
 	}
 }
 
-func (b *builder) add(kind string, names []string) error {
-	var all []string
-	var build func(string) (*stage, error)
+// of gives the names that the configuration has for a kind of stage, and how one
+// is made.
+func (b *builder) of(kind string) (all []string, build func(string) (*stage, error)) {
 	switch kind {
 	case "capture":
-		all, build = keys(b.cfg.Sources), b.capture
+		return keys(b.cfg.Sources), b.capture
 	case "map":
-		all, build = keys(b.cfg.Flows), b.flow
-	case "deliver":
-		all, build = b.sinkNames(), b.deliver
+		return keys(b.cfg.Flows), b.flow
 	}
+	return b.sinkNames(), b.deliver
+}
+
+func (b *builder) known(kind string, names []string) error {
+	all, _ := b.of(kind)
 	for _, n := range names {
 		if !slices.Contains(all, n) {
-			return &usageError{kind, fmt.Errorf("the configuration has no %q; there are %v", n, all)}
+			return &usageError{"chartwire " + kind, fmt.Errorf("the configuration has no %q; there are %v", n, all)}
 		}
 	}
+	return nil
+}
+
+func (b *builder) add(kind string, names []string) error {
+	all, build := b.of(kind)
 	for _, n := range all {
 		if len(names) > 0 && !slices.Contains(names, n) {
 			continue

@@ -44,7 +44,7 @@ row values themselves: it goes to the standard output and nowhere else.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			q.forward = cmd.Flags().Changed("from")
 			if q.limit < 1 {
-				return &usageError{cmd.Name(), fmt.Errorf("--limit %d shows nothing", q.limit)}
+				return usage(cmd, fmt.Errorf("--limit %d shows nothing", q.limit))
 			}
 			s, err := a.site(cmd.Context())
 			if err != nil {
