@@ -13,6 +13,7 @@ import (
 	"chartwire/pipeline/lease"
 	"chartwire/schemas"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -55,6 +56,19 @@ func amend(ctx context.Context, o AmendOptions, f func(ctx context.Context, stat
 		err = failed
 	}
 	return err
+}
+
+// newest is a source's newest cut, for a look at it: nil where nothing was
+// captured and not even the topic is there.
+func newest(ctx context.Context, o AmendOptions) (*cut.Cut, error) {
+	state, _, err := cut.Latest(ctx, o.Connection, o.Topics.Cuts(o.Source))
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, broker.Denied(fmt.Errorf("reading the newest cut of %q: %w", o.Source, err))
+	}
+	return state, nil
 }
 
 func amendHeld(ctx context.Context, o AmendOptions, p *lease.Producer, f func(context.Context, *cut.Cut) (audit.Entry, error)) error {

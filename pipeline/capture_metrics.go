@@ -44,8 +44,13 @@ func newCaptureMetrics(c *Capture) *captureMetrics {
 	m.collectors = []prometheus.Collector{m.rows, m.txns, m.bytes, m.commits,
 		since("chartwire_capture_lag_seconds", "Age of the newest commit time of the source that is in Kafka; heartbeats keep it low when nothing changes.",
 			func(s *CaptureStatus) time.Time { return s.Cut.Commit }),
-		since("chartwire_capture_heard_seconds", "Since the source last gave anything, a heartbeat at least.",
-			func(s *CaptureStatus) time.Time { return s.Heard }),
+		since("chartwire_capture_heard_seconds", "Since the source last gave anything, a heartbeat at least; since the capture began, if it gave nothing yet.",
+			func(s *CaptureStatus) time.Time {
+				if s.Heard.IsZero() {
+					return s.Since
+				}
+				return s.Heard
+			}),
 		since("chartwire_capture_cut_seconds", "Since Kafka last took a cut.",
 			func(s *CaptureStatus) time.Time { return s.Committed }),
 	}

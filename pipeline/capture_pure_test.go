@@ -13,6 +13,7 @@ import (
 	"chartwire/cdc"
 	"chartwire/pipeline/cut"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -145,4 +146,29 @@ func TestCollectorEnds(t *testing.T) {
 	if !since.moved || !reflect.DeepEqual(state.Checkpoint, want) {
 		t.Errorf("the last checkpoint is %+v", state.Checkpoint)
 	}
+}
+
+// TestCaptureHeard: a source that said nothing at all since the capture began is
+// not one that was heard just now.
+func TestCaptureHeard(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	c := &Capture{o: CaptureOptions{Source: "om", Metrics: reg}}
+	c.metrics = newCaptureMetrics(c)
+	f := func(s CaptureStatus, least, most float64) {
+		t.Helper()
+		c.update(func(status *CaptureStatus) { *status = s })
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range all {
+			if got := m.GetMetric()[0].GetGauge().GetValue(); m.GetName() == "chartwire_capture_heard_seconds" && (got < least || got > most) {
+				t.Errorf("%g seconds, want %g to %g", got, least, most)
+			}
+		}
+	}
+	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	f(CaptureStatus{Holding: true, Since: ago(time.Hour)}, 3600, 3660)
+	f(CaptureStatus{Holding: true, Since: ago(time.Hour), Heard: ago(time.Minute)}, 60, 120)
+	f(CaptureStatus{Since: ago(time.Hour)}, 0, 0)
 }

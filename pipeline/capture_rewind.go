@@ -7,19 +7,15 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline/audit"
-	"chartwire/pipeline/broker"
 	"chartwire/pipeline/cut"
 )
 
 // Captured gives the position and the tables of a source's newest cut, whether a
 // process captures it or not: none if nothing of it was ever captured.
 func Captured(ctx context.Context, o AmendOptions) (now cdc.Position, tables []cdc.TableID, err error) {
-	state, _, err := cut.Latest(ctx, o.Connection, o.Topics.Cuts(o.Source))
-	if err != nil {
-		return now, nil, broker.Denied(fmt.Errorf("reading the newest cut of %q: %w", o.Source, err))
-	}
-	if state == nil {
-		return now, nil, nil
+	state, err := newest(ctx, o)
+	if err != nil || state == nil {
+		return now, nil, err
 	}
 	for id := range state.Loads {
 		tables = append(tables, id)

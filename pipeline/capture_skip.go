@@ -11,7 +11,6 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/pipeline/audit"
-	"chartwire/pipeline/broker"
 	"chartwire/pipeline/cut"
 )
 
@@ -28,9 +27,9 @@ func haltedAt(err error) *cut.Halted {
 // Halted gives what a source's capture halted at, and its captured tables. A
 // source that did not halt at a transaction is a halt of its own.
 func Halted(ctx context.Context, o AmendOptions) (*cut.Halted, []cdc.TableID, error) {
-	state, _, err := cut.Latest(ctx, o.Connection, o.Topics.Cuts(o.Source))
+	state, err := newest(ctx, o)
 	if err != nil {
-		return nil, nil, broker.Denied(fmt.Errorf("reading the newest cut of %q: %w", o.Source, err))
+		return nil, nil, err
 	}
 	if state == nil || state.Halted == nil {
 		return nil, nil, cdc.Haltf("skip-nothing", "the capture of %q did not halt at a transaction: there is none to pass over", o.Source)

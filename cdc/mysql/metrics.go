@@ -12,11 +12,10 @@ import (
 // metrics are what a source counts. All are labelled with its name.
 type metrics struct {
 	bytes, transactions, reconnects, loaded prometheus.Counter
-	heartbeat, behind, purged, left, needs  prometheus.Gauge
-	stuck                                   prometheus.Gauge
+	heartbeat, behind, left, needs, stuck   prometheus.Gauge
 	unread                                  *prometheus.GaugeVec
 	lost, heldRows                          *prometheus.CounterVec
-	held, waits                             *prometheus.GaugeVec
+	held, waits, purged                     *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer, source string) *metrics {
@@ -33,8 +32,9 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 			Help: "When the source last said that it had nothing more to say."})),
 		behind: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_server_behind_seconds",
 			Help: "How long a replica has been waited for that lacks transactions that were read; 0 when none is."})),
-		purged: register(r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "chartwire_capture_position_purged_timestamp_seconds",
-			Help: "When the source may delete the log that follows the position, at the earliest: less time() is how long a capture may stand still. +Inf: never."})),
+		// None until it is known: 0 would say that it is gone already.
+		purged: register(r, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "chartwire_capture_position_purged_timestamp_seconds",
+			Help: "When the source may delete the log that follows the position, at the earliest: less time() is how long a capture may stand still. +Inf: never. Told by the process that captures, and when it has halted."}, nil)),
 		lost: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_lost_values_total",
 			Help: "Values that cannot be said and were written as null (zero and out-of-range dates), or with U+FFFD (broken text)."}, []string{"table", "column"})),
 		heldRows: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chartwire_capture_held_rows_total",

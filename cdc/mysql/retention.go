@@ -113,7 +113,7 @@ func (st *stream) lasting(read time.Time) {
 	if st.keeps < endless {
 		at = float64(read.Add(st.keeps).UnixMilli()) / 1000
 	}
-	st.s.metrics.purged.Set(at)
+	st.s.metrics.purged.WithLabelValues().Set(at)
 	st.s.purged.Store(math.Float64bits(at))
 }
 

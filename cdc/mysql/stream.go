@@ -77,6 +77,8 @@ func (s *Source) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, e
 		st.planLoads(r)
 		switch err := st.run(ctx); {
 		case err == nil, errors.Is(err, errStop), ctx.Err() != nil:
+			s.purged.Store(0)
+			s.metrics.purged.Reset() // another may go on, who knows more
 		default:
 			yield(nil, fmt.Errorf("source %s: %w", s.cfg.Name, err))
 		}
