@@ -1,7 +1,9 @@
 package servers
 
 import (
+	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -56,7 +58,38 @@ func (db *DB) CatchUp(primary *DB, timeout time.Duration) error {
 		return fmt.Errorf("waiting for the replica: %w", err)
 	}
 	if late != 0 {
-		return fmt.Errorf("the replica has not come to %s within %s", want, timeout)
+		return fmt.Errorf("the replica has not come to %s within %s: %s", want, timeout, db.replicating())
 	}
 	return nil
+}
+
+// replicating is what a replica says of itself, and what its threads do.
+func (db *DB) replicating() string {
+	var b strings.Builder
+	status := "show slave status"
+	if db.Flavor.Name == "mysql" {
+		status = "show replica status"
+	}
+	for _, question := range []string{status, "show full processlist"} {
+		rows, err := db.root.Query(question)
+		if err != nil {
+			fmt.Fprintf(&b, "\n%s: %v", question, err)
+			continue
+		}
+		names, _ := rows.Columns()
+		values, into := make([]sql.NullString, len(names)), make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		for rows.Next() && rows.Scan(into...) == nil {
+			b.WriteByte('\n')
+			for i, v := range values {
+				if v.String != "" && v.String != "0" {
+					fmt.Fprintf(&b, "%s=%s ", names[i], v.String)
+				}
+			}
+		}
+		_ = rows.Close()
+	}
+	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,7 +63,7 @@ func TestSoak(t *testing.T) {
 			}
 			if err := w.run(t.Context(), seed); err != nil {
 				if failed.CompareAndSwap(false, true) { // the others are as good as interrupted
-					t.Errorf("CHARTWIRE_SEED=%d differs: %v", seed, err)
+					t.Errorf("CHARTWIRE_SEED=%d differs: %v\n\nAgain:\n  %s", seed, err, again(seed))
 				}
 				return
 			}
@@ -78,6 +79,18 @@ func TestSoak(t *testing.T) {
 	all.Wait()
 	w.progress(done.Load(), time.Since(began), base)
 	w.enough(t, done.Load())
+}
+
+// again is the command that repeats a seed until it differs, or twenty times.
+func again(seed uint64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CHARTWIRE_SEED=%d CHARTWIRE_REPEAT=1 CHARTWIRE_RUNS=20", seed)
+	for _, name := range []string{"CHARTWIRE_BREAK", "CHARTWIRE_WORKERS"} {
+		if v := os.Getenv(name); v != "" {
+			fmt.Fprintf(&b, " %s=%s", name, v)
+		}
+	}
+	return b.String() + " go test -race -count=1 -timeout 0 -v -run TestSoak ./integration/soak"
 }
 
 // progress says how far it has come.
