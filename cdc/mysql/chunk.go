@@ -85,6 +85,9 @@ func (w *worker) describeNow(q *chunkRequest) (*snapshotTable, error) {
 // prepareTable describes a table as it is now, with the statement that reads it;
 // a halt says why it cannot be read.
 func (s *Source) prepareTable(c *conn, v *server, id cdc.TableID, columns []string) (*snapshotTable, error) {
+	if h := misnamed(v, id); h != nil {
+		return nil, h
+	}
 	info, err := describeTable(c, s.cfg.Name, v.maria, id)
 	if err != nil {
 		return nil, err
@@ -107,6 +110,16 @@ func (s *Source) prepareTable(c *conn, v *server, id cdc.TableID, columns []stri
 	}
 	t.statement(collations)
 	return t, nil
+}
+
+// misnamed says that a table can be asked for by a name that its rows do not have
+// in the log.
+func misnamed(v *server, id cdc.TableID) *cdc.Halt {
+	known := cdc.TableID{Database: strings.ToLower(id.Database), Name: strings.ToLower(id.Name)}
+	if !v.lower || known == id {
+		return nil
+	}
+	return cdc.Haltf(HaltTable, "the server keeps the names of tables in lower case (lower_case_table_names=1), and %s is %s in its log: call it so in the field maps", id, known)
 }
 
 // keyCollations are the character set and the collation of each text column of a

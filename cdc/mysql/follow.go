@@ -14,6 +14,7 @@ import (
 // on both flavours, and where the log is. What is in them goes to its hooks.
 type follower struct {
 	maria       bool
+	lower       bool // statements may name tables in other letters than the log does
 	checksummed bool
 	// exact says that at was given by the server for an event of the log's
 	// own, not by the preamble of a dump, which may start further back.
@@ -320,6 +321,9 @@ func (f *follower) queryEvent(e *event) error {
 
 func (f *follower) statementEvent(e *event, text, database string) error {
 	q := classify(text, database)
+	if f.lower {
+		q.lower()
+	}
 	switch q.kind {
 	case queryBegin:
 		f.g.begun = true

@@ -199,7 +199,10 @@ func (st *stream) checkTables() error {
 			t = &cdc.Txn{}
 		}
 		var err error
-		if l.state.IsHeld() {
+		if h := misnamed(st.v, l.id); h != nil && !l.state.IsHeld() {
+			st.hold(l, h)
+			tellIn(t, l)
+		} else if l.state.IsHeld() {
 			st.s.metrics.hold(l.id, true)
 			err = st.look(l, t)
 		} else {

@@ -17,7 +17,7 @@ import (
 // ids, and the last transaction before the position, which is read again.
 func (st *stream) locate(ctx context.Context) (origin, error) {
 	v := st.v
-	st.f = follower{maria: v.maria, checksummed: v.sums, tables: newTables(st.selected), payload: st.f.payload, most: st.s.cfg.maxEvent()}
+	st.f = follower{maria: v.maria, lower: v.lower, checksummed: v.sums, tables: newTables(st.selected), payload: st.f.payload, most: st.s.cfg.maxEvent()}
 	st.f.payload.most = st.f.most
 	if !v.binlog {
 		return origin{}, cdc.Haltf(HaltBinlogOff, "the server writes no binlog; start it with log_bin on")

@@ -46,7 +46,7 @@ func (st *stream) pass(ctx context.Context, from origin, event func(raw []byte) 
 // observer is a follower that hands nothing on: what is to be seen is hooked
 // into it.
 func (st *stream) observer(at place, pos position) *follower {
-	f := &follower{maria: st.v.maria, checksummed: st.v.sums, tables: newTables(nil), at: at, pos: pos, most: maxEvent, payload: payload{most: maxEvent}}
+	f := &follower{maria: st.v.maria, lower: st.v.lower, checksummed: st.v.sums, tables: newTables(nil), at: at, pos: pos, most: maxEvent, payload: payload{most: maxEvent}}
 	f.begun = func() error { return nil }
 	f.settled, f.still = f.begun, f.begun
 	f.ended = func(bool) error { return nil }

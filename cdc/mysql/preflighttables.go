@@ -23,6 +23,10 @@ func (k *check) tables() error {
 func (k *check) table(sel *cdc.Selection) error {
 	id := sel.Table
 	name := ident(id.Database) + "." + ident(id.Name)
+	if h := misnamed(k.v, id); h != nil {
+		k.problem(h.Code, h.Text, "write its name in lower case in the field map")
+		return nil
+	}
 	switch _, err := k.c.query("SELECT 1 FROM " + name + " LIMIT 0"); serverCode(err) {
 	case 0:
 		if err != nil {

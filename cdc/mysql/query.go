@@ -55,7 +55,12 @@ type query struct {
 // comes from here. database is the one that names without one belong to.
 func classify(text, database string) query {
 	s := scanner{text: text}
-	switch word := s.keyword(); word {
+	word := s.keyword()
+	for word == "SET" && s.accept("STATEMENT") { // MariaDB: some variables FOR a statement
+		s.behindFor()
+		word = s.keyword()
+	}
+	switch word {
 	case "BEGIN":
 		return query{kind: queryBegin}
 	case "START":
@@ -88,6 +93,8 @@ func classify(text, database string) query {
 	case "TRUNCATE":
 		s.accept("TABLE")
 		return one(effectTruncate, s.table(database))
+	case "REPAIR":
+		return classifyRepair(&s, database)
 	case "DROP":
 		return classifyDrop(&s, database)
 	case "RENAME":
@@ -98,6 +105,14 @@ func classify(text, database string) query {
 		return classifyAlter(&s, database)
 	}
 	return query{}
+}
+
+// lower gives tables the names that a server of lower-case names knows them by.
+func (q *query) lower() {
+	for i := range q.effects {
+		t := &q.effects[i].table
+		t.Database, t.Name = strings.ToLower(t.Database), strings.ToLower(t.Name)
+	}
 }
 
 func one(kind effectKind, t cdc.TableID) query {
@@ -116,13 +131,30 @@ func classifyDrop(s *scanner, database string) query {
 		return query{} // TEMPORARY TABLE, VIEW, INDEX, …
 	}
 	s.ifExists()
+	return list(s, database, effectDrop)
+}
+
+// classifyRepair takes a repair for what it is: what cannot be saved of a table
+// is gone from it, and no event says so.
+func classifyRepair(s *scanner, database string) query {
+	for s.accept("LOCAL") || s.accept("NO_WRITE_TO_BINLOG") {
+	}
+	if !s.accept("TABLE") && !s.accept("TABLES") {
+		return query{}
+	}
+	s.ifExists()
+	return list(s, database, effectPart)
+}
+
+// list is what a statement does to each table of a list.
+func list(s *scanner, database string, kind effectKind) query {
 	q := query{kind: queryTable}
 	for {
 		t := s.table(database)
 		if t.Name == "" {
 			return q
 		}
-		q.effects = append(q.effects, effect{t, effectDrop})
+		q.effects = append(q.effects, effect{t, kind})
 		if !s.punct(',') {
 			return q
 		}
@@ -163,8 +195,8 @@ func classifyCreate(s *scanner, database string) query {
 }
 
 func classifyAlter(s *scanner, database string) query {
-	for s.accept("ONLINE") || s.accept("IGNORE") {
-	}
+	s.accept("ONLINE")
+	ignore := s.accept("IGNORE")
 	if !s.accept("TABLE") {
 		return query{}
 	}
@@ -174,6 +206,9 @@ func classifyAlter(s *scanner, database string) query {
 		return query{}
 	}
 	q := one(effectAlter, t)
+	if ignore { // rows that a new key finds twice are thrown away
+		q.effects = append(q.effects, effect{t, effectPart})
+	}
 	s.waitOption()
 	for !s.end() {
 		switch word := s.keyword(); word {
@@ -197,11 +232,16 @@ func classifyAlter(s *scanner, database string) query {
 		case "ADD", "MODIFY", "CHANGE":
 			q.columns = append(q.columns, defined(s, word)...)
 		case "DROP", "TRUNCATE", "EXCHANGE", "DISCARD", "IMPORT", "CONVERT":
-			if s.accept("PARTITION") || s.accept("TABLESPACE") || word == "CONVERT" && s.accept("TABLE") {
+			switch {
+			case s.accept("PARTITION"), s.accept("TABLESPACE"):
 				q.effects = append(q.effects, effect{t, effectPart})
 				if word == "EXCHANGE" || word == "CONVERT" {
 					q.effects = append(q.effects, exchanged(s, database)...)
 				}
+			case word == "CONVERT" && s.accept("TABLE"): // it becomes a partition
+				q.effects = append(q.effects, effect{t, effectPart}, effect{s.table(database), effectDrop})
+			case word == "CONVERT" && s.accept("TO"): // another character set may not have every character
+				q.columns = append(q.columns, "")
 			}
 		}
 		s.clause()

@@ -85,6 +85,17 @@ func TestClassify(t *testing.T) {
 	f("ALTER TABLE a /* RENAME b */ ADD d INT -- RENAME TO e", "table alter:shop.a column:d")
 	f("ALTER TABLE a MODIFY COLUMN IF EXISTS `b c` INT, CHANGE d `e` TEXT, ADD UNIQUE KEY (f), ADD CONSTRAINT g CHECK (h), DROP i", "table alter:shop.a column:b c column:e")
 	f("ALTER TABLE a ADD (b INT, c INT), ADD INDEX (d)", "table alter:shop.a column:")
+	f("ALTER ONLINE IGNORE TABLE a ADD UNIQUE (b)", "table alter:shop.a partition:shop.a")
+	f("ALTER TABLE a CONVERT TABLE `b` TO PARTITION p VALUES LESS THAN (9)", "table alter:shop.a partition:shop.a drop:shop.b")
+	f("ALTER TABLE a CONVERT PARTITION p TO TABLE b", "table alter:shop.a partition:shop.a partition:shop.b")
+	f("ALTER TABLE a CONVERT TO CHARACTER SET latin1", "table alter:shop.a column:")
+
+	f("SET STATEMENT max_statement_time=9 FOR TRUNCATE a", "table truncate:shop.a")
+	f("set statement sort_buffer_size=(select length(substring('FOR' from 1 for 2))), sql_mode='FOR' for /* x */ update a set b = 1", "rows")
+	f("SET STATEMENT x=1", "other")
+	f("SET PASSWORD = 'FOR TRUNCATE a'", "other")
+	f("REPAIR NO_WRITE_TO_BINLOG TABLE a, `om`.`b` QUICK", "table partition:shop.a partition:om.b")
+	f("REPAIR VIEW a", "other")
 }
 
 func TestEmptied(t *testing.T) {

@@ -176,6 +176,22 @@ func (s *scanner) clause() {
 	}
 }
 
+// behindFor moves behind the next word FOR that stands in no parentheses.
+func (s *scanner) behindFor() {
+	depth := 0
+	for !s.end() {
+		switch s.text[s.at] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		if s.keyword() == "FOR" && depth == 0 {
+			return
+		}
+	}
+}
+
 // word reads the next name or keyword anywhere in the text, or "" at its end.
 func (s *scanner) word() string {
 	for {

@@ -14,6 +14,7 @@ type server struct {
 	identity string // what position.Server holds
 	gtid     bool   // transactions have ids that hold on every server
 	binlog   bool
+	lower    bool    // it keeps the names of tables in lower case, as it does on Windows
 	sums     bool    // events carry checksums: of the newest log file, whose format description says it again
 	executed gtidSet // MySQL: gtid_executed; MariaDB: gtid_binlog_pos
 	purged   gtidSet // MySQL only
@@ -42,11 +43,12 @@ func ask(c *conn) (*server, error) {
 		return nil, fmt.Errorf("asking the server's version: %w", err)
 	}
 	v.maria = isMaria(v.version) || isMaria(c.GetServerVersion())
-	r, err := c.query("SELECT @@log_bin, @@GLOBAL.binlog_checksum")
+	r, err := c.query("SELECT @@log_bin, @@GLOBAL.binlog_checksum, @@lower_case_table_names")
 	if err != nil {
 		return nil, fmt.Errorf("asking for the binlog: %w", err)
 	}
 	v.binlog, v.sums = r[0][0] == "1", r[0][1] == "CRC32"
+	v.lower = r[0][2] == "1"
 	if v.maria {
 		err = v.askMaria(c)
 	} else {
