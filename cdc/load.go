@@ -14,6 +14,7 @@ const (
 	LoadWaiting LoadPhase = "waiting" // named, no chunk emitted yet
 	LoadReading LoadPhase = "reading" // chunks up to After are emitted
 	LoadDone    LoadPhase = "done"    // every row there was has been emitted
+	LoadLeft    LoadPhase = "left"    // nobody reads it any more; what changes from then on is not known
 )
 
 // Load is the state of one table's first read, kept in the cut.

@@ -88,6 +88,9 @@ func (st *stream) planLoads(r cdc.Resume) {
 		l := &load{id: id, rows: st.s.cfg.Snapshot.ChunkRows}
 		old, known := r.Loads[id]
 		switch {
+		case old.Phase == cdc.LoadLeft:
+			known = false
+			l.state = cdc.Load{Phase: cdc.LoadWaiting, Since: time.Now(), Fields: old.Fields, Key: old.Key}
 		case lost && known:
 			l.state = old
 			st.restart(l)
@@ -104,9 +107,22 @@ func (st *stream) planLoads(r cdc.Resume) {
 		st.loads[id] = l
 		st.order = append(st.order, l)
 	}
+	st.unselect(r, opening)
 	st.replan = true
 	if len(opening.Loads) > 0 || r.Checkpoint.Position.IsZero() {
 		st.opening = opening
+	}
+}
+
+// unselect notes which tables are no longer selected. Whatever changes in them from
+// here on is not read: the epoch takes away what is not written again, should
+// they be selected once more.
+func (st *stream) unselect(r cdc.Resume, opening *cdc.Txn) {
+	for id, old := range r.Loads {
+		if st.selected[id] == nil && old.Phase != cdc.LoadLeft {
+			opening.Loads[id] = cdc.Load{Phase: cdc.LoadLeft, Fields: old.Fields, Key: old.Key}
+			opening.Epochs = append(opening.Epochs, cdc.Epoch{Table: id, Kind: cdc.EpochReload})
+		}
 	}
 }
 

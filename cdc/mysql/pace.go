@@ -190,6 +190,7 @@ func (p *pacer) threads(c *conn) (w wait, err error) {
 
 // behind says how far a replica is behind.
 func (p *pacer) behind(c *conn, addr string) (w wait, err error) {
+	c.patience(queryTimeout)
 	r, err := c.Execute("SHOW REPLICA STATUS")
 	if err != nil {
 		return w, said(err)

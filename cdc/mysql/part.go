@@ -315,6 +315,8 @@ func (st *stream) advance(l *load, p *part, rows int64) {
 	if s.Phase == cdc.LoadWaiting {
 		s.Phase, s.Rows, s.Total, s.Started = cdc.LoadReading, 0, p.chunk.total, now
 		l.describe(p.chunk.shape)
+	} else if len(p.chunk.shape.Columns) < len(s.Columns) { // one is selected no more
+		l.describe(p.chunk.shape)
 	}
 	s.Rows, s.After = s.Rows+rows, p.until
 	if p.last {

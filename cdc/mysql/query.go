@@ -73,11 +73,11 @@ func classify(text, database string) query {
 		s.accept("WORK")
 		if s.accept("TO") {
 			s.accept("SAVEPOINT")
-			return query{kind: queryBack, name: s.name()}
+			return query{kind: queryBack, name: strings.ToLower(s.name())} // in whatever letters
 		}
 		return query{kind: queryRollback}
 	case "SAVEPOINT":
-		return query{kind: querySave, name: s.name()}
+		return query{kind: querySave, name: strings.ToLower(s.name())}
 	case "XA":
 		switch {
 		case s.accept("START"), s.accept("BEGIN"):

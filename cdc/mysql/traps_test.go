@@ -186,8 +186,8 @@ func TestMixedTransactions(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			r, p := started(t, k, people+"InnoDB; create table isam (id int primary key) engine=MyISAM", "people", "isam")
-			r.exec("start transaction; insert into people values (1,'kept',null); savepoint s; insert into people values (2,'undone',null); " +
-				"insert into isam values (1); rollback to s; insert into people values (3,'kept',null); commit; insert into people values (99,'id=99',null)")
+			r.exec("start transaction; insert into people values (1,'kept',null); savepoint Here; insert into people values (2,'undone',null); " +
+				"insert into isam values (1); rollback to hERE; insert into people values (3,'kept',null); commit; insert into people values (99,'id=99',null)")
 			got := strings.Join(until(t, p), "\n")
 			if strings.Contains(got, "undone") || strings.Count(got, "kept") != 2 || !strings.Contains(got, "c isam 1") {
 				t.Errorf("got\n%s", got)

@@ -87,3 +87,58 @@ func TestLowerCaseNames(t *testing.T) {
 		t.Errorf("check says %v: %v", codes, problems)
 	}
 }
+
+// A table that was taken out of the configuration, and comes back: what changed
+// meanwhile is in no topic, and its load was done.
+func TestTableThatComesBack(t *testing.T) {
+	faults.Shows(t, "ddl-table-back", "an epoch when it leaves, and it is read again when it comes back")
+	t.Parallel()
+	r := newRig(t, maria, people+"InnoDB; insert into people values (1,'Ann','x'),(2,'Ben','y'); create table aside (id int primary key, name varchar(9))", "people", "aside")
+	p := r.tap(cdc.Resume{})
+	p.loaded()
+	p.stop()
+	both := r.cfg.Selections
+	r.cfg.Selections = both[1:]
+	p = r.tap(p.resume())
+	want(t, show(t, p.next()), "epoch reload people")
+	r.exec("update people set name='Eve' where id=1; delete from people where id=2; insert into aside values (1,'a')")
+	want(t, show(t, p.next()), "c aside 1: id=1 name=a")
+	p.stop()
+	p = r.tap(p.resume())
+	r.exec("insert into aside values (2,'b')")
+	want(t, show(t, p.next()), "c aside 2: id=2 name=b") // it is told once
+	p.stop()
+	r.cfg.Selections = both
+	p = r.tap(p.resume())
+	want(t, p.loaded(), "r people 1: id=1 name=Eve note=x")
+	if l := p.loads[r.id("people")]; l.Since.IsZero() {
+		t.Error("the load does not say since when it is whole")
+	}
+}
+
+// A column that is taken out of the configuration while its table is read is not
+// taken for read when it comes back.
+func TestColumnThatComesBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, maria, people+"InnoDB; insert into people values (1,'Ann','x'),(2,'Ben','y')", "people")
+	r.cfg.Snapshot.ChunkRows = 1
+	p := r.tap(cdc.Resume{})
+	for p.loads[r.id("people")].Rows == 0 {
+		p.next()
+	}
+	p.stop()
+	resume := p.resume()
+	if l := resume.Loads[r.id("people")]; l.Phase != cdc.LoadReading {
+		t.Fatalf("the load is %+v", l)
+	}
+	r.cfg.Selections[0].Columns = []string{"id", "name"}
+	p = r.tap(resume)
+	want(t, p.loaded(), "r people 2: id=2 name=Ben")
+	p.stop()
+	r.cfg.Selections[0].Columns = nil
+	p = r.tap(p.resume())
+	for p.loads[r.id("people")].Phase == cdc.LoadDone {
+		p.next()
+	}
+	want(t, p.loaded(), "r people 1: id=1 name=Ann note=x", "r people 2: id=2 name=Ben note=y")
+}

@@ -41,6 +41,7 @@ var List = []Fault{
 	{"ddl-partition", "ddl", "a partition dropped or exchanged, which gives no row events"},
 	{"ddl-unsaid-rows", "ddl", "other statements that take rows away or bring some without a row event: ALTER IGNORE, CONVERT TABLE, REPAIR; SET STATEMENT in front of one"},
 	{"ddl-name-case", "ddl", "lower_case_table_names=1, where a statement may spell a table's name in any way"},
+	{"ddl-table-back", "ddl", "a table that is taken out of the configuration, and comes back after it has changed"},
 	{"ddl-upgrade", "ddl", "an upgrade that makes a table new, fills it and renames it"},
 	{"ddl-topic", "ddl", "a reader that must know when and how a table changed"},
 

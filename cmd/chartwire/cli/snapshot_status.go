@@ -125,6 +125,9 @@ type tableRead struct {
 
 // openRead is what of a table is read now, or will be next.
 func openRead(l *cdc.Load) *tableRead {
+	if l.Phase == cdc.LoadLeft {
+		return nil
+	}
 	if l.Phase != cdc.LoadDone {
 		return &tableRead{cdc.Reread{Phase: l.Phase, Rows: l.Rows, Total: l.Total, Started: l.Started}, true}
 	}

@@ -64,7 +64,7 @@ func (r *answer) capture(w io.Writer, now time.Time) error {
 			fmt.Fprintf(w, "  held      %s since %s, %d rows left out: %s: %s\n", id, l.Held.Since.Local().Format(time.DateTime), l.Held.Rows, l.Held.Code, l.Held.Text)
 			continue
 		}
-		if l.Phase != cdc.LoadDone {
+		if l.Phase != cdc.LoadDone && l.Phase != cdc.LoadLeft {
 			loading = append(loading, fmt.Sprintf("%s %d of about %d rows", id, l.Rows, l.Total))
 		}
 	}
