@@ -302,6 +302,12 @@ func (st *stream) readPrepared(ctx context.Context, p *prepared, tables tables) 
 		}
 		return nil
 	}
+	f.still = func() error { // it would lie before the commit
+		if f.at.compare(st.f.at) >= 0 {
+			return st.lostPrepared(p, nil)
+		}
+		return nil
+	}
 	return st.gone(p, st.pass(ctx, from, f.follow))
 }
 

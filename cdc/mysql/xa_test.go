@@ -230,3 +230,26 @@ func TestPreparedAndPurged(t *testing.T) {
 		})
 	}
 }
+
+// A log that no longer has what its ids say it has: the search for a prepared
+// transaction ends where the log does.
+func TestPreparedThatIsNowhere(t *testing.T) {
+	t.Parallel()
+	r, p := started(t, mysqlGTID, people+"InnoDB", "people")
+	a := r.prepare("a", "insert into people values (1,'a',null)")
+	r.exec("insert into people values (3,'between',null)")
+	p.next()
+	p.stop()
+	resume := p.resume()
+	list, err := parsePrepared(resume.Checkpoint.Position.Prepared)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	list[0].File, list[0].GTID = "", list[0].GTID+"99999"
+	var pos position
+	pos.setPrepared(list)
+	resume.Checkpoint.Position.Prepared = pos.preparedText
+	p = r.tap(resume)
+	say(t, a, "xa commit %s", r.xaName("a"))
+	p.halt(HaltXA)
+}
