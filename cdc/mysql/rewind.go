@@ -22,6 +22,10 @@ type Rewind struct {
 	Transactions int64
 	Rows         map[cdc.TableID]int64
 	Estimated    bool
+	// Lost are the XA transactions that are committed behind From and were
+	// prepared in files that the server no longer has: the capture would halt at
+	// each.
+	Lost []string
 }
 
 // countedMost is how much of the log is read to count what is in it.
@@ -34,7 +38,7 @@ const countedMost = 512 << 20
 func (s *Source) Rewind(ctx context.Context, now cdc.Position, to Target) (*Rewind, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	st := &stream{s: s, log: s.cfg.Log, done: cdc.Checkpoint{Position: now}}
+	st := &stream{s: s, log: s.cfg.Log, done: cdc.Checkpoint{Position: now}, selected: s.selected}
 	if now.IsZero() {
 		return nil, fmt.Errorf("rewinding %s: nothing of it was read", s.cfg.Name)
 	}
@@ -68,7 +72,8 @@ type rewinder struct {
 	last    cdc.Position          // behind the newest transaction that was passed
 	rows    map[cdc.TableID]int64 // of the transaction at hand
 	found   bool
-	counted uint64 // bytes passed since
+	counted uint64     // bytes passed since
+	commits []prepared // those behind the target of which nothing is known yet
 	out     Rewind
 }
 
@@ -95,10 +100,35 @@ func (r *rewinder) find(ctx context.Context) error {
 	if err := r.scan(ctx, i); err != nil {
 		return err
 	}
-	if !r.found {
+	if r.found {
+		err = r.undecided(ctx)
+	} else {
 		return fmt.Errorf("it is not before %s, which is where the log was read to", r.now.cdc())
 	}
 	r.total()
+	return err
+}
+
+// undecided finds in older files the XA transactions that were prepared before
+// the target and are committed behind it. What is behind countedMost of the log
+// is looked for when the capture comes to it.
+func (r *rewinder) undecided(ctx context.Context) error {
+	from := &r.out.From
+	list, err := parsePrepared(from.Prepared)
+	if err != nil {
+		return err
+	}
+	if err := r.st.search(ctx, r.commits, place{from.File, from.Offset}); err != nil {
+		return fmt.Errorf("looking for prepared transactions in the log: %w", err)
+	}
+	for _, p := range r.commits {
+		if !p.known() {
+			r.out.Lost = append(r.out.Lost, p.XID)
+		}
+	}
+	var p position
+	p.setPrepared(append(list, r.commits...))
+	from.Prepared = p.preparedText
 	return nil
 }
 
@@ -192,7 +222,16 @@ func (r *rewinder) scan(ctx context.Context, i int) error {
 	r.f, r.rows, r.out.Rows = f, map[cdc.TableID]int64{}, map[cdc.TableID]int64{}
 	f.settled = func() error { return r.boundary(false) }
 	f.ended = func(bool) error { return r.boundary(true) }
+	f.decided = func(p *prepared, _ []event) error {
+		if r.found && !p.known() {
+			r.commits = append(r.commits, *p)
+		}
+		return nil
+	}
 	f.rows = func(t *table, ev *rowsEvent) error {
+		if f.g.prepared {
+			f.note(t)
+		}
 		if t.selection != nil && (r.found || !r.to.time.IsZero()) {
 			n, _ := t.count(ev) // what cannot be read, the stream says when it gets there
 			r.rows[t.id] += n

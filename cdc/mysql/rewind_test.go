@@ -119,6 +119,57 @@ func TestRewind(t *testing.T) {
 	})
 }
 
+// A place between the prepare of an XA transaction and its commit is gone on
+// from like any other: where it was prepared is found in older files.
+func TestRewindPrepared(t *testing.T) {
+	faults.Shows(t, "rewind", "to between an XA prepare and its commit: the rows come at the commit; where the log of the prepare is gone, it says so before")
+	each(t, func(t *testing.T, k kind) {
+		r, p := own(t, k)
+		p = r.tap(p.resume())
+		a := r.prepare("a", "insert into people values (80,'a',null); update people set name='b' where id=80")
+		b := r.prepare("b", "insert into people values (81,'undone',null)")
+		r.exec("flush binary logs; flush binary logs")
+		c := r.prepare("c", "insert into people values (82,'c',null)")
+		r.exec("insert into people values (83,'target',null)")
+		p.next()
+		target := p.last.Position
+		r.exec("flush binary logs")
+		say(t, b, "xa rollback %s", r.xaName("b"))
+		say(t, a, "xa commit %s", r.xaName("a"))
+		say(t, c, "xa commit %s", r.xaName("c"))
+		r.exec("insert into people values (99,'id=99',null)")
+		whole := until(t, p)
+		p.stop()
+		want(t, whole[:3], "c people 80: id=80 name=a note=NULL", "u people 80: id=80 name=a note=NULL -> id=80 name=b note=NULL", "c people 82: id=82 name=c note=NULL")
+
+		to := fmt.Sprintf("%s:%d", target.File, target.Offset)
+		w, err := r.rewound(p.last.Position, to)
+		must(t, err)
+		if len(w.Lost) > 0 || strings.Count(w.From.Prepared, r.name+".people") != 2 {
+			t.Errorf("lost are %v, prepared %s", w.Lost, w.From.Prepared)
+		}
+		var any position // which there are is not known: each is looked for when it is committed
+		any.setPrepared([]prepared{{XID: anyXID}})
+		for _, text := range []string{w.From.Prepared, any.preparedText} {
+			from := w.From
+			from.Prepared = text
+			q := r.tap(cdc.Resume{Checkpoint: cdc.Checkpoint{Position: from}, Loads: p.loads})
+			want(t, until(t, q), whole...)
+			q.stop()
+		}
+
+		waitFor(t, func() bool {
+			r.exec("purge binary logs to '" + target.File + "'")
+			return logFiles(t, r)[0] == target.File
+		})
+		w, err = r.rewound(p.last.Position, to)
+		must(t, err)
+		if len(w.Lost) != 1 || !strings.HasPrefix(w.Lost[0], fmt.Sprintf("%x", r.name+"a")) {
+			t.Errorf("of the log from %s on lost are %q", target.File, w.Lost)
+		}
+	})
+}
+
 func FuzzTarget(f *testing.F) {
 	for _, s := range []string{
 		"2026-11-22T13:00:00Z", "2026-11-22T13:00:00.5+02:00", "0-1-42", "0-1-42,7-2-3", "gtid:0-1-42",

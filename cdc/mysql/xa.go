@@ -139,6 +139,9 @@ func (f *follower) decision(e *event, q *query) error {
 		return f.damaged(errors.New("an XA statement whose transaction cannot be read"))
 	}
 	if one := f.pos.find(q.name); one != nil {
+		if one.XID == anyXID {
+			one = &prepared{XID: q.name}
+		}
 		if q.kind == queryXACommit {
 			if err := f.decided(one, f.held.of(q.name)); err != nil {
 				return err
@@ -244,6 +247,13 @@ func (h *held) forget(xid string)     { delete(h.byXID, xid) }
 
 // decided gives the rows of a prepared transaction that was committed now.
 func (st *stream) decided(ctx context.Context, p *prepared, events []event) error {
+	if !p.known() { // from before what was read: behind a rewind, or the server did not say which there are
+		found := []prepared{*p}
+		if err := st.search(ctx, found, place{st.f.g.file, st.f.g.start}); err != nil {
+			return fmt.Errorf("looking for where a transaction was prepared: %w", err)
+		}
+		p = &found[0]
+	}
 	if !p.known() {
 		return cdc.Haltf(HaltXA, "at %s the transaction %s is committed, which was prepared before the capture began, and not found in the log: its rows are not known; "+
 			"skip it, which reads the tables again", st.f.at, p.XID)

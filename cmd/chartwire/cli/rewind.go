@@ -112,6 +112,9 @@ func showRewind(w io.Writer, name string, now cdc.Position, r *mysql.Rewind) {
 	if len(ids) == 0 {
 		fmt.Fprintln(w, "  no changes of captured tables")
 	}
+	for _, xid := range r.Lost {
+		fmt.Fprintf(w, "  it would halt (xa-lost) where the XA transaction %s is committed: the log that it was prepared in is gone\n", xid)
+	}
 }
 
 func bytesText(n uint64) string {
