@@ -73,13 +73,17 @@ func (c *checker) source(name string, programs map[string]*mapping.Program) {
 		return // nothing compiled that reads it
 	}
 	for _, addr := range append([]string{cfg.Addr}, cfg.Others...) {
-		cfg.Addr, cfg.Others = addr, nil
-		c.server(name, cfg)
+		one := cfg
+		one.Addr, one.Others = addr, nil
+		c.asked("source "+name+" at "+addr, one, "settings, grants and retention", (*mysql.Source).Check)
+	}
+	if len(cfg.Others)+len(cfg.Snapshot.Pace.Replicas) > 0 {
+		c.asked("servers of source "+name, cfg, "each may be read in another's place, and replicas answer", (*mysql.Source).CheckPeers)
 	}
 }
 
-func (c *checker) server(name string, cfg mysql.Config) {
-	c.head("source %s at %s", name, cfg.Addr)
+func (c *checker) asked(head string, cfg mysql.Config, fine string, check func(*mysql.Source, context.Context) ([]mysql.Problem, error)) {
+	c.head("%s", head)
 	src, err := mysql.New(cfg)
 	if err != nil {
 		c.bad("%v", err)
@@ -87,7 +91,7 @@ func (c *checker) server(name string, cfg mysql.Config) {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
-	problems, err := src.Check(ctx)
+	problems, err := check(src, ctx)
 	if err != nil {
 		c.bad("%v", err)
 		return
@@ -100,7 +104,7 @@ func (c *checker) server(name string, cfg mysql.Config) {
 		}
 	}
 	if len(problems) == 0 {
-		c.fine("settings, grants and retention")
+		c.fine("%s", fine)
 	}
 }
 
