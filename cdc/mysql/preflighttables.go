@@ -54,6 +54,9 @@ func (k *check) table(sel *cdc.Selection) error {
 		k.problem(HaltVersioned, id.String()+" keeps its history in itself, and history rows cannot be told from rows yet", "ALTER TABLE "+name+" DROP SYSTEM VERSIONING;")
 	}
 	k.columns(sel, info)
+	if err := k.generated(sel); err != nil {
+		return err
+	}
 	k.engine(id, name, info.engine)
 	return k.cascades(id)
 }
@@ -85,6 +88,29 @@ func (k *check) columns(sel *cdc.Selection, info *tableInfo) {
 	for _, missing := range enc.Missing() {
 		k.problem("column-missing", fmt.Sprintf("%s has no column %s, which a field map reads", id, missing), "correct the field map, or ALTER TABLE "+name+" ADD "+ident(missing)+" …;")
 	}
+}
+
+// generatedLeftOut is the version of MariaDB from which on the images of updates
+// and deletes lack generated columns, whatever binlog_row_image says.
+const generatedLeftOut = 110000
+
+// generated finds selected columns that no update will have.
+func (k *check) generated(sel *cdc.Selection) error {
+	if !k.v.maria || versionNumber(k.v.version) < generatedLeftOut {
+		return nil
+	}
+	id := sel.Table
+	r, err := k.c.query("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = " + text(id.Database) + " AND TABLE_NAME = " + text(id.Name) + " AND IS_GENERATED = 'ALWAYS'")
+	if err != nil {
+		return fmt.Errorf("looking for generated columns of %s: %w", id, err)
+	}
+	for _, row := range r {
+		if sel.Columns == nil || slices.Contains(sel.Columns, row[0]) {
+			k.problem(image.HaltPartial, fmt.Sprintf("%s: the column %s is generated, and MariaDB %s leaves it out of the images of updates: the first one stops the capture", id, row[0], k.v.version),
+				"take it out of the field maps and compute it there; or make it a plain column that a trigger fills")
+		}
+	}
+	return nil
 }
 
 func (k *check) engine(id cdc.TableID, name, engine string) {
