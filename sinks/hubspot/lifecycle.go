@@ -1,6 +1,8 @@
 package hubspot
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"math/big"
 	"slices"
@@ -50,10 +52,32 @@ func (j *job) backward(unique string, items []*item) {
 		}
 		j.upsert(unique, again)
 		for i, it := range of {
-			it.result.Err = again[i].result.Err
+			it.result.Err = half(again[i].result.Err)
 			maps.Copy(it.result.Stored, again[i].result.Stored)
 		}
 	}
+}
+
+// half is what a write ends with of which a part is carried out already: HubSpot
+// holds that part, whatever it said to the rest.
+func half(err error) error {
+	if err == nil {
+		return nil
+	}
+	u := &sinks.Unavailable{Unknown: true}
+	var refused *sinks.Rejected
+	var throttled *sinks.Throttled
+	var unavailable *sinks.Unavailable
+	switch {
+	case errors.As(err, &refused):
+		err = fmt.Errorf("refused: %s", refused.Code) // HubSpot's words may hold the value
+	case errors.As(err, &throttled):
+		u.Wait = throttled.Wait
+	case errors.As(err, &unavailable):
+		u.Wait = unavailable.Wait
+	}
+	u.Err = fmt.Errorf("written but for its stage: %v", err) // no longer of that kind
+	return u
 }
 
 // differences counts what HubSpot holds otherwise than it was sent, beyond

@@ -1,8 +1,10 @@
 package hubspot_test
 
 import (
+	"errors"
 	"testing"
 
+	"chartwire/cdc"
 	"chartwire/sinks"
 	"chartwire/sinks/hubspot/hubspottest"
 )
@@ -62,5 +64,27 @@ func TestLifecycleInterrupted(t *testing.T) {
 	a.mustApply(t, w)
 	if got := a.held(t, w).Properties["lifecyclestage"]; got != "lead" {
 		t.Errorf("HubSpot holds %q after the repetition, want lead", got)
+	}
+}
+
+// TestLifecycleHalf has HubSpot say of a later call that it carried nothing out:
+// of the write it holds the rest all the same.
+func TestLifecycleHalf(t *testing.T) {
+	for _, kind := range []hubspottest.FaultKind{hubspottest.TooManyBurst, hubspottest.Locked, hubspottest.BadToken, hubspottest.NoScope} {
+		for _, skip := range []int{1, 2} {
+			a := newAccount(t, hubspottest.Options{}, nil)
+			a.mustApply(t, contact(1, stage("Customer")))
+			a.sim.Inject(hubspottest.Fault{Kind: kind, Path: "batch/upsert", Skip: skip, Count: 1})
+			w := contact(1, stage("Lead"), set("lastname", "Miller"))
+			err := a.apply(t, w)[0].Err
+			if got := a.held(t, w).Properties["lastname"]; got != "Miller" {
+				t.Fatalf("%s, call %d: the first call wrote nothing", kind, skip+1)
+			}
+			var unavailable *sinks.Unavailable
+			var throttled *sinks.Throttled
+			if !errors.As(err, &unavailable) || !unavailable.Unknown || errors.As(err, &throttled) || cdc.HaltCode(err) != "" {
+				t.Errorf("%s, call %d: %v, want an unknown outcome", kind, skip+1, err)
+			}
+		}
 	}
 }
