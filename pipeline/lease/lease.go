@@ -16,6 +16,7 @@ import (
 	"chartwire/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -85,17 +86,30 @@ func Run(ctx context.Context, o Options, work func(ctx context.Context, p *Produ
 			return err
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrLost):
-			l.metrics.losses.Inc()
 		}
 		d := wait.next()
-		l.log.Error("stage stopped, standing by again", "err", err, "retry_in", d)
+		if l.beaten(err) {
+			l.log.Info("another process claimed the lease at the same time")
+		} else {
+			if errors.Is(err, ErrLost) {
+				l.metrics.losses.Inc()
+			}
+			l.log.Error("stage stopped, standing by again", "err", err, "retry_in", d)
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(d):
 		}
 	}
 	return nil
+}
+
+// beaten reports whether the end of a term was that of a claim: of several
+// processes that find the lease free, as they do whenever all are started, the
+// one that initialises last has it, and nothing is wrong.
+func (l *lease) beaten(err error) bool {
+	fenced := errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.ProducerFenced)
+	return fenced && errors.Is(err, ErrLost) && (l.taken.IsZero() || time.Since(l.taken) < Term)
 }
 
 // lease is one process's wish to hold one.
@@ -106,6 +120,7 @@ type lease struct {
 	metrics *metrics
 	me      claim
 	ensured bool
+	taken   time.Time // in this term; zero: not yet
 }
 
 func newLease(o Options) *lease {
@@ -125,6 +140,7 @@ func newLease(o Options) *lease {
 
 // term is one stand-by and what follows it: nil when ctx or the work ended.
 func (l *lease) term(ctx context.Context, work func(context.Context, *Producer) error) error {
+	l.taken = time.Time{}
 	if err := l.ensure(ctx); err != nil {
 		return err
 	}
@@ -146,6 +162,7 @@ func (l *lease) term(ctx context.Context, work func(context.Context, *Producer) 
 	if err != nil {
 		return err
 	}
+	l.taken = time.Now()
 	l.metrics.held.Set(1)
 	defer l.metrics.held.Set(0)
 	return l.hold(ctx, p, work)
@@ -185,18 +202,34 @@ func (l *lease) take(ctx context.Context, cl *kgo.Client, seen int64) (*Producer
 	}
 	p := &Producer{cl: cl, id: l.id(), largest: l.Connection.Largest(), metrics: l.metrics, lost: func(error) {}, renewal: l.renewal(held)}
 	p.renewed.Store(new(time.Time))
-	if err := p.renewIf(0); err != nil {
-		return nil, err
-	}
-	for owned := time.Now().Add(Term); last.State == held && last.Holder != l.me.Holder && !gone(last.Process) && time.Now().Before(owned); {
-		time.Sleep(Renewal)
-		if err := p.renewIf(0); err != nil {
+	if !last.free(l.me) {
+		if err := l.outlast(p); err != nil {
 			return nil, err
 		}
+	}
+	if err := p.renewIf(0); err != nil {
+		return nil, err
 	}
 	l.log.Info("lease taken")
 	l.metrics.takeovers.Inc()
 	return p, nil
+}
+
+// outlast claims the lease and waits for the end of the old holder's term. Who
+// takes over from us meanwhile is not to take our end for that of the stage's
+// owner: until then the claim says nothing of our process.
+func (l *lease) outlast(p *Producer) error {
+	named := p.renewal
+	defer func() { p.renewal = named }()
+	waiting := *l
+	waiting.me.Process = ""
+	p.renewal = waiting.renewal(held)
+	for owned := time.Now().Add(Term); time.Now().Before(owned); time.Sleep(Renewal) {
+		if err := p.renewIf(0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hold runs work, keeps the lease meanwhile and gives it back.

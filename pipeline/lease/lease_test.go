@@ -31,6 +31,7 @@ var promises = []struct {
 	{"commit is all or nothing", testCommit},
 	{"renewals keep coming", testRenewals},
 	{"a standby takes what was given back", testGivenBack},
+	{"all that start at once stand by in peace", testAtOnce},
 	{"a stopped holder is fenced", testStoppedHolder},
 	{"another configuration is refused", testRefused},
 	{"a commit that never arrived is done again", func(t *testing.T, c broker.Config) { testDoubt(t, c, brokertest.Drop) }},

@@ -12,7 +12,8 @@ import (
 
 // processOf names a process so that others that see the same processes can tell
 // whether it is still there: since which start of the machine, in which
-// namespace, by which number, since when. "" if that cannot be told.
+// namespaces, by which number, since when. "" if that cannot be told: as where
+// /proc is that of other processes than we see.
 func processOf(pid int) string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -22,11 +23,15 @@ func processOf(pid int) string {
 	if err != nil {
 		return ""
 	}
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		return ""
+	}
+	clock, _ := os.Readlink("/proc/self/ns/time") // by which it says since when; older kernels have one
 	started, _, err := startOf(pid)
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s/%s/%d/%s", bytes.TrimSpace(boot), namespace, pid, started)
+	return fmt.Sprintf("%s/%s%s/%d/%s", bytes.TrimSpace(boot), namespace, clock, pid, started)
 }
 
 // gone reports that the process of that name has ended for certain. One of

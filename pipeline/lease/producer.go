@@ -121,8 +121,8 @@ func (p *Producer) Commit(ctx context.Context) error {
 	if len(p.recs) == 0 && !p.open {
 		return nil
 	}
-	if err := ctx.Err(); err != nil && !p.open {
-		return fmt.Errorf("committing to Kafka: %w", err)
+	if ctx.Err() != nil && !p.open {
+		return fmt.Errorf("not committing to Kafka: %w", context.Cause(ctx)) // a renewal may have lost the lease
 	}
 	if err := p.fits(p.recs); err != nil {
 		return err

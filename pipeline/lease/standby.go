@@ -109,6 +109,7 @@ func (l *lease) watch(ctx context.Context, c claim, from int64) (int64, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
+		claimed := false
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
 			from = r.Offset + 1
@@ -118,16 +119,20 @@ func (l *lease) watch(ctx context.Context, c claim, from int64) (int64, error) {
 			if err := c.read(r); err != nil {
 				return 0, err
 			}
-			if c.free(l.me) {
-				return from, nil
-			}
-			if err := l.refuse(c); err != nil {
-				return 0, err
-			}
-			seen = time.Now()
+			seen, claimed = time.Now(), true
 		}
-		if time.Since(seen) < Term && !gone(c.Process) {
-			continue
+		if claimed && (c.State != held || c.Holder == l.me.Holder) {
+			return from, nil
+		}
+		if !gone(c.Process) {
+			if claimed {
+				if err := l.refuse(c); err != nil {
+					return 0, err
+				}
+			}
+			if time.Since(seen) < Term {
+				continue
+			}
 		}
 		// Seeing nothing is not the same as nothing being there: ask.
 		newest, end, err := l.last(ctx, from)
