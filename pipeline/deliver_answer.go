@@ -136,6 +136,9 @@ func (t *term) refused(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Tim
 	if r.Property == "" || r.Property == id.Property || i < 0 {
 		e := p.base.Clone()
 		e.Refused = true
+		if !p.rec.Doubt().IsZero() { // a call before may have been carried out
+			p.unhold(e)
+		}
 		t.store.Put(id.ID(), e)
 		t.bury(id, "", p.view.head, r, lane, now)
 		t.land(p.rec, nil)

@@ -203,3 +203,28 @@ func testLeaseOver(t *testing.T, e *deliverEnv) {
 	e.settle(soon)
 	e.equal()
 }
+
+// testRefusedInDoubt has the repetition of a lost answer be refused: what the
+// destination holds now is what the first call brought.
+func testRefusedInDoubt(t *testing.T, e *deliverEnv) {
+	e.start()
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	e.settle(soon)
+	calls := 0
+	e.sink.Refuse(func(sinks.Write) *sinks.Rejected {
+		if calls++; calls == 1 {
+			return nil
+		}
+		return &sinks.Rejected{Code: "CONFLICT", Class: "identity", Message: "it is another's"}
+	})
+	e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultLostAnswer})
+	e.send(e.mutation("p", sinks.Realtime, "a", "B"))
+	e.settle(soon)
+	if ls := e.letters(); len(ls) != 1 {
+		t.Fatalf("%d dead letters, want 1", len(ls))
+	}
+	e.sink.Refuse(nil)
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	e.settle(soon)
+	e.equal()
+}

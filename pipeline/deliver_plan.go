@@ -228,6 +228,18 @@ func (p *plan) hold(e *shadow.Entry, r sinks.Result, mended []string) []string {
 	return mended
 }
 
+// unhold notes that it is not known any more what the destination holds of what
+// was sent.
+func (p *plan) unhold(e *shadow.Entry) {
+	for _, v := range p.sent {
+		if s := e.Property(v.Name); s != nil {
+			n := *s
+			n.Held = false
+			e.Put(n)
+		}
+	}
+}
+
 // refused gives what is known after the destination refused a property that
 // was sent: its version counts, its value does not.
 func (p *plan) refused(v lanes.Value) *shadow.Entry {

@@ -42,6 +42,7 @@ var deliverPromises = []struct {
 	{"a lost answer is in doubt until it cannot arrive any more", nil, testLateCall},
 	{"what a holder sends at its end is waited for", nil, testLateTakeOver},
 	{"a halt forgets no doubt", nil, testHaltInDoubt},
+	{"a refusal forgets no doubt", nil, testRefusedInDoubt},
 	{"no call starts after the lease", nil, testLeaseOver},
 	{"heartbeats are seen when all before them is done", nil, testHeartbeat},
 	{"a record that the destination lost is written whole", nil, testLostRecord},
