@@ -39,6 +39,7 @@ type altered struct {
 	conn     broker.Config
 	topics   schemas.Topics
 	registry *registry.Client
+	ask      func() // makes it anew, as another process would
 	cfg      mysql.Config
 	stop     func()
 	capture  *pipeline.Capture
@@ -66,15 +67,21 @@ func newAltered(t *testing.T, f servers.Flavor, ddl string, tables ...string) *a
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.away.Load() {
 			a.asked.Add(1)
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
+			panic(http.ErrAbortHandler) // cuts the connection
 		}
 		there.ServeHTTP(w, r)
 	}))
 	t.Cleanup(s.Close)
-	if a.registry, err = registry.New(registry.Options{URLs: []string{s.URL}}); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	a.ask = func() {
+		if a.registry, err = registry.New(registry.Options{URLs: []string{s.URL}}); err == nil {
+			err = a.registry.Keep(dir)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+	a.ask()
 	a.cfg = mysql.Config{Name: "src", Addr: db.Addr, User: db.User, Password: db.Password, Heartbeat: 200 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	for _, name := range tables {
@@ -324,26 +331,44 @@ func TestHeldAndAccepted(t *testing.T) {
 	}
 }
 
-// TestRegistryAway lets a new shape come while the registry does not answer:
-// nothing is written that nobody could read, and nothing is lost.
+// TestRegistryAway cuts the way to the registry: what is known of it flows,
+// through a restart too. Then a new shape comes: nothing is written that nobody
+// could read, and nothing is lost.
 func TestRegistryAway(t *testing.T) {
-	faults.Shows(t, "schema-registry-away", "waits at the first row of the new shape and asks again; every row is there once it answers")
-	a := newAltered(t, servers.MariaDB1011, "create table bills (id int primary key); insert into bills values (1)", "bills")
+	faults.Shows(t, "schema-registry-away", "goes on with every schema that was seen there, through a restart too; at the first row of a new shape all tables wait, it says so and asks again, and every row is there once the registry answers")
+	a := newAltered(t, servers.MariaDB1011, "create table bills (id int primary key); create table others (id int primary key); insert into bills values (1); insert into others values (1)",
+		"bills", "others")
 	a.start()
 	a.loaded("bills")
+	a.loaded("others")
+	a.equal("bills", map[string]string{"1": "id=1"})
+	a.equal("others", map[string]string{"1": "id=1"})
 	a.away.Store(true)
-	a.exec("alter table bills add note varchar(9) default 'x'; insert into bills values (2,'b')")
-	for start := time.Now(); a.asked.Load() < 12; time.Sleep(10 * time.Millisecond) { // more often than one call tries
+	a.exec("insert into others values (2)")
+	a.equal("others", map[string]string{"1": "id=1", "2": "id=2"})
+	a.stop()
+	a.ask()
+	a.start()
+	a.exec("insert into others values (3)")
+	a.equal("others", map[string]string{"1": "id=1", "2": "id=2", "3": "id=3"})
+	rows := a.capture.Status().Rows
+	a.exec("alter table bills add note varchar(9) default 'x'; insert into bills values (2,'b'); insert into others values (4)")
+	from := a.asked.Load()
+	for start := time.Now(); a.asked.Load()-from < 12 || a.capture.Status().Waiting == ""; time.Sleep(10 * time.Millisecond) { // more often than one call tries
 		if time.Since(start) > 60*time.Second {
-			t.Fatal("the registry is not asked")
+			t.Fatalf("asked %d times, waiting for %q", a.asked.Load()-from, a.capture.Status().Waiting)
 		}
 	}
-	if n := a.capture.Status().Rows; n != 1 {
-		t.Errorf("%d rows are written while nobody could read them", n)
+	if s := a.capture.Status(); s.Rows != rows || !strings.Contains(s.Waiting, "new schema of a.bills") {
+		t.Errorf("%d rows are written while nobody could read them; it waits for %q", s.Rows-rows, s.Waiting)
 	}
 	a.exec("delete from bills where id=1; insert into bills values (3,'c')")
 	a.away.Store(false)
 	a.equal("bills", map[string]string{"2": "id=2 note=b", "3": "id=3 note=c"})
 	a.loaded("bills")
 	a.equal("bills", map[string]string{"2": "id=2 note=b", "3": "id=3 note=c"})
+	a.equal("others", map[string]string{"1": "id=1", "2": "id=2", "3": "id=3", "4": "id=4"})
+	if s := a.capture.Status(); s.Waiting != "" {
+		t.Errorf("it waits for %q", s.Waiting)
+	}
 }

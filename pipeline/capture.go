@@ -80,9 +80,11 @@ type CaptureStatus struct {
 	// Committed when Kafka last took a cut.
 	Heard     time.Time `json:"heard,omitzero"`
 	Committed time.Time `json:"committed,omitzero"`
-	Rows      int64     `json:"rows"`  // since this process holds the lease
-	Bytes     int64     `json:"bytes"` // of keys and values
-	Txns      int64     `json:"txns"`
+	// Waiting names what everything waits for, "" if for nothing.
+	Waiting string `json:"waiting,omitempty"`
+	Rows    int64  `json:"rows"`  // since this process holds the lease
+	Bytes   int64  `json:"bytes"` // of keys and values
+	Txns    int64  `json:"txns"`
 }
 
 // DefaultCaptureMemory is the default of CaptureOptions.Memory.

@@ -54,6 +54,15 @@ func newCaptureMetrics(c *Capture) *captureMetrics {
 		since("chartwire_capture_cut_seconds", "Since Kafka last took a cut.",
 			func(s *CaptureStatus) time.Time { return s.Committed }),
 	}
+	m.collectors = append(m.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chartwire_capture_registry_waiting", ConstLabels: labels,
+		Help: "1 while everything waits for the schema registry to give the id of a new schema."}, func() float64 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.status.Waiting != "" {
+			return 1
+		}
+		return 0
+	}))
 	if m.reg != nil {
 		m.reg.MustRegister(m.collectors...)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"chartwire/cdc"
 	"chartwire/pipeline/broker"
@@ -169,7 +170,7 @@ func (t *captureTables) of(ctx context.Context, table *cdc.Table) (*captureTable
 	if !ok {
 		return nil, fmt.Errorf("table %s is not among those to capture", table.ID())
 	}
-	id, err := t.capture.o.Register(ctx, topic, schema)
+	id, err := t.register(ctx, topic, schema)
 	if err != nil {
 		return nil, fmt.Errorf("registering the schema of %s: %w", table.ID(), err)
 	}
@@ -184,4 +185,30 @@ func (t *captureTables) of(ctx context.Context, table *cdc.Table) (*captureTable
 	t.byTable[table] = got
 	t.capture.log.Info("table described", "table", table.ID().String(), "columns", len(table.Columns), "schema", id)
 	return got, nil
+}
+
+// registerMost is the longest wait before the registry is asked again.
+const registerMost = 10 * time.Second
+
+// register gives the id of a schema, and waits for the registry where it does not
+// answer. Everything behind the first row of a new schema waits with it: at a cut
+// the topics show the database as it was at one commit. What is known goes on
+// without the registry.
+func (t *captureTables) register(ctx context.Context, topic string, schema *schemas.RowSchema) (id int, err error) {
+	c := t.capture
+	defer func() { c.update(func(s *CaptureStatus) { s.Waiting = "" }) }()
+	for wait := time.Second; ; wait = min(2*wait, registerMost) {
+		id, err = c.o.Register(ctx, topic, schema)
+		if err == nil || cdc.HaltCode(err) != "" || ctx.Err() != nil {
+			return id, err
+		}
+		what := fmt.Sprintf("the schema registry, which does not give the id of a new schema of %s; all tables wait at its first row", schema.Table.ID())
+		c.log.Error("waiting for "+what, "err", err, "retry_in", wait)
+		c.update(func(s *CaptureStatus) { s.Waiting = what })
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -37,9 +38,12 @@ type Options struct {
 type Client struct {
 	sr *sr.Client
 
+	dir string // "" or see [Client.Keep]
+
 	mu     sync.Mutex
 	ids    map[registration]int
 	parsed map[int]*schemas.RowSchema
+	away   time.Time // until when what is kept is taken without asking
 }
 
 type registration struct{ subject, avro string }
@@ -83,8 +87,17 @@ func (c *Client) Register(ctx context.Context, topic string, s *schemas.RowSchem
 	if ok {
 		return id, nil
 	}
-	if id, err = c.register(ctx, key.subject, s); err != nil {
-		return 0, err
+	text, ok := c.kept(c.idFile(key), nil)
+	if !ok {
+		if id, err = c.register(ctx, key.subject, s); err == nil {
+			text = strconv.Itoa(id)
+			c.keep(c.idFile(key), text)
+		} else if text, ok = c.kept(c.idFile(key), err); !ok {
+			return 0, err
+		}
+	}
+	if id, err = strconv.Atoi(text); err != nil {
+		return 0, fmt.Errorf("the id that %s keeps of a schema: %w", c.dir, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,11 +248,17 @@ func (c *Client) Schema(ctx context.Context, id int) (*schemas.RowSchema, error)
 	if s != nil {
 		return s, nil
 	}
-	text, err := c.text(ctx, id)
-	if err != nil {
-		return nil, err
+	text, ok := c.kept(c.schemaFile(id), nil)
+	if !ok {
+		var err error
+		if text, err = c.text(ctx, id); err == nil {
+			c.keep(c.schemaFile(id), text)
+		} else if text, ok = c.kept(c.schemaFile(id), err); !ok {
+			return nil, err
+		}
 	}
-	if s, err = schemas.ParseEnvelope(text); err != nil {
+	s, err := schemas.ParseEnvelope(text)
+	if err != nil {
 		return nil, fmt.Errorf("schema %d: %w", id, err)
 	}
 	c.mu.Lock()

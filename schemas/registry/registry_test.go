@@ -316,3 +316,53 @@ func TestTables(t *testing.T) {
 		t.Errorf("an unknown source: %+v, %v", got, err)
 	}
 }
+
+// TestKept lets a process start while the registry is away: it knows what one
+// before it was told.
+func TestKept(t *testing.T) {
+	var log []registry.Record
+	there := registry.NewServer(memory(&log))
+	var away atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		there.ServeHTTP(w, r)
+	}))
+	defer s.Close()
+	dir := t.TempDir()
+	kept := func() *registry.Client {
+		c := client(t, s.URL)
+		if err := c.Keep(dir); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	one := schema(t, "name", text)
+	c := kept()
+	id, err := c.Register(t.Context(), "rows", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Schema(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	away.Store(true)
+	c = kept()
+	if again, err := c.Register(t.Context(), "rows", one); err != nil || again != id {
+		t.Errorf("it has the id %d, not %d: %v", again, id, err)
+	}
+	if got, err := c.Schema(t.Context(), id); err != nil || got.Avro != one.Avro {
+		t.Errorf("the schema reads otherwise: %v", err)
+	}
+	if _, err := c.Register(t.Context(), "others", one); err == nil {
+		t.Error("under another subject it has an id that nobody gave")
+	}
+	if _, err := c.Schema(t.Context(), id+1); err == nil {
+		t.Error("a schema that nobody saw is there")
+	}
+	away.Store(false)
+	if _, err := c.Register(t.Context(), "others", one); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,6 +51,12 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 		return err
 	}
 	defer s.Close()
+	if url := s.cfg.Registry.URL; url != "" {
+		sum := sha256.Sum256([]byte(url))
+		if err := s.registry.Keep(filepath.Join(s.cfg.Data, "registry", hex.EncodeToString(sum[:8]))); err != nil {
+			return err
+		}
+	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	b := &builder{site: s, metrics: metrics}
@@ -237,6 +245,9 @@ func (b *builder) capture(name string) (*stage, error) {
 		status: func() any { return captureStatus{c.Status(), src.Purged(), src.Snapshot(), src.Stuck()} },
 		ready: func() error {
 			st := c.Status()
+			if st.Waiting != "" {
+				return errors.New("waiting for " + st.Waiting)
+			}
 			return notReady(st.Holding, "source", st.Heard)
 		},
 	}, nil
