@@ -9,10 +9,12 @@ import (
 
 // Follow makes the server a replica of primary, by transaction ids, from what it
 // has executed on. It stays writable, so that tests can make it differ.
+// It goes on trying while its primary is away: MySQL's own 10 times are over
+// before a server that was killed is back on a busy machine.
 func (db *DB) Follow(primary *DB) error {
 	if db.Flavor.Name == "mysql" {
 		return db.Exec(fmt.Sprintf("stop replica; change replication source to source_host='127.0.0.1', source_port=%d, source_user='%s', "+
-			"source_password='%s', source_auto_position=1, source_connect_retry=1, get_source_public_key=1; start replica",
+			"source_password='%s', source_auto_position=1, source_connect_retry=1, source_retry_count=100000, get_source_public_key=1; start replica",
 			primary.Port, primary.User, primary.Password))
 	}
 	return db.Exec(fmt.Sprintf("stop slave; change master to master_host='127.0.0.1', master_port=%d, master_user='%s', "+
