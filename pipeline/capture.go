@@ -17,6 +17,7 @@ import (
 	"chartwire/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // CaptureOptions says what is captured, and to where.
@@ -171,6 +172,9 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 			return err
 		}
 	}
+	if err := c.recount(ctx, cl, state); err != nil {
+		return broker.Denied(err)
+	}
 	state.Halted = nil
 	state.Partitions, state.Full = maps.Clone(tables.topics), false // tables may add to its own
 	c.log.Info("capturing", "pos", state.Checkpoint.Position.String(), "seq", state.Seq)
@@ -196,4 +200,23 @@ func (c *Capture) hold(ctx context.Context, p *lease.Producer) error {
 	})
 	wg.Go(func() { in.run(wctx, resume) })
 	return (&committer{capture: c, producer: p, in: in, state: state, topic: topic}).run()
+}
+
+// recount finds out what Asked means where the topic of orders is another than the
+// one that the state tells of: its offsets are of no use there. Orders that were
+// given before the newest cut are not carried out again.
+func (c *Capture) recount(ctx context.Context, cl *kgo.Client, state *cut.Cut) error {
+	topic, err := orders.Identify(ctx, cl, c.o.Topics)
+	if err != nil {
+		return err
+	}
+	if state.Orders != "" && state.Orders != topic {
+		state.Refused = ""
+		if state.Asked, err = orders.Until(ctx, c.o.Connection, c.o.Topics, state.Time); err != nil {
+			return err
+		}
+		c.log.Warn("the topic of orders was made anew: those in it that were given before the newest cut are passed over", "topic", c.o.Topics.Orders(), "cut", state.Time)
+	}
+	state.Orders = topic
+	return nil
 }

@@ -38,6 +38,7 @@ var capturePromises = []struct {
 	{"a position that is set back", testCaptureRewind},
 	{"another server", testCaptureFailover},
 	{"a transaction that is passed over", testCaptureSkip},
+	{"orders in a topic made anew", testCaptureOrders},
 }
 
 func TestCaptureInProcess(t *testing.T) {

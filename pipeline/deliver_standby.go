@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"chartwire/pipeline/broker"
 	"chartwire/pipeline/lease"
 	"chartwire/pipeline/shadow"
 )
@@ -67,7 +68,7 @@ func (w *deliverStandby) open(ctx context.Context) error {
 		return err
 	}
 	defer cl.Close()
-	id, err := shadow.Identify(ctx, cl, w.d.o.Topics.Shadow(w.d.o.Sink.Name()))
+	id, err := broker.Identify(ctx, cl, w.d.o.Topics.Shadow(w.d.o.Sink.Name()))
 	if err != nil {
 		return err
 	}

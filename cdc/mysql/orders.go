@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
@@ -207,8 +209,13 @@ func (st *stream) widen(o *cdc.Order, t *cdc.Txn) error {
 	}
 	sel := widened(before, o.Table, o.Columns)
 	if t.Refused == "" {
-		_, err := st.s.prepareTable(st.side, st.v, o.Table, sel.Columns)
+		read, err := st.s.prepareTable(st.side, st.v, o.Table, sel.Columns)
 		switch {
+		case err == nil:
+			// A map may name a column before it is there; a person who does has mistyped it.
+			if none := read.lacks(o.Columns); len(none) > 0 {
+				t.Refused = fmt.Sprintf("%s has no column %s", o.Table, strings.Join(none, ", "))
+			}
 		case errors.Is(err, errNoTable):
 			t.Refused = err.Error()
 		case cdc.HaltCode(err) != "":
@@ -242,6 +249,16 @@ func (st *stream) widen(o *cdc.Order, t *cdc.Txn) error {
 	t.Loads[o.Table] = l.state
 	st.replan = true
 	return nil
+}
+
+// lacks gives those of the columns that the table does not have.
+func (t *snapshotTable) lacks(columns []string) (none []string) {
+	for _, name := range columns {
+		if name != "*" && !slices.ContainsFunc(t.info.meta.Columns, func(c image.ColumnMeta) bool { return c.Name == name }) {
+			none = append(none, name)
+		}
+	}
+	return none
 }
 
 // widened is a selection with more columns.

@@ -230,7 +230,7 @@ func TestOrderAdd(t *testing.T) {
 	faults.Shows(t, "ddl-table-add", "is captured from the order on and read meanwhile, without a restart of the stream")
 	faults.Shows(t, "ddl-column-add", "counts as unknown until the table has been read again for its old rows")
 	each(t, func(t *testing.T, k kind) {
-		r := newRig(t, k, people+"InnoDB; create table later (id int primary key, v int); create view seen as select 1; create table loose (a int)", "people")
+		r := newRig(t, k, people+"InnoDB; create table later (id int primary key, v int); create view seen as select 1; create table loose (a int); create table other (id int primary key)", "people")
 		r.cfg.Selections[0].Columns = []string{"name"}
 		r.exec("insert into people values (1,'a','x'); insert into later values (1,1)")
 		b := r.boss()
@@ -250,6 +250,8 @@ func TestOrderAdd(t *testing.T) {
 			{Act: cdc.ActTable, Table: r.id("loose"), Columns: []string{"*"}},
 			{Act: cdc.ActTable, Table: r.id("nothere"), Columns: []string{"*"}},
 			{Act: cdc.ActColumn, Table: r.id("loose"), Columns: []string{"a"}},
+			{Act: cdc.ActColumn, Table: r.id("people"), Columns: []string{"name", "mistyped"}},
+			{Act: cdc.ActTable, Table: r.id("other"), Columns: []string{"id", "mistyped"}},
 			{Act: cdc.ActStart, Table: r.id("loose")},
 		} {
 			b.order(o)

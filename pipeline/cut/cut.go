@@ -37,6 +37,9 @@ type Cut struct {
 	// Asked is how far people's orders are carried out: [cdc.Txn.Asked]. 0 says
 	// that this cut carried out none.
 	Asked int64 `json:"asked,omitempty"`
+	// Orders is the identity of the topic whose offsets Asked is one of: another
+	// topic of that name counts anew.
+	Orders string `json:"orders,omitempty"`
 	// Refused says why nothing came of the newest of them.
 	Refused string `json:"refused,omitempty"`
 }

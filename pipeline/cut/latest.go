@@ -24,6 +24,9 @@ func (c *Cut) Fold(d *Cut) {
 	if d.Asked != 0 {
 		c.Asked, c.Refused = d.Asked, d.Refused
 	}
+	if d.Orders != "" {
+		c.Orders = d.Orders
+	}
 	c.Marks = c.Marks.with(d.Marks)
 	c.Partitions = Merged(c.Partitions, d.Partitions)
 	c.Loads = Merged(c.Loads, d.Loads)

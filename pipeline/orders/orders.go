@@ -12,10 +12,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"chartwire/cdc"
 	"chartwire/pipeline/audit"
 	"chartwire/pipeline/broker"
+	"chartwire/pipeline/cut"
 	"chartwire/schemas"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -96,6 +98,32 @@ func Give(ctx context.Context, c broker.Config, t schemas.Topics, source string,
 		}
 	}
 	return rec.Offset + 1, nil
+}
+
+// Identify gives the identity of the topic: what [cut.Cut.Orders] holds.
+func Identify(ctx context.Context, cl *kgo.Client, t schemas.Topics) (string, error) {
+	return broker.Identify(ctx, cl, t.Orders())
+}
+
+// Until gives the ID of the last order that was given until then, 0 if there is
+// none.
+func Until(ctx context.Context, c broker.Config, t schemas.Topics, then time.Time) (last int64, err error) {
+	_, err = broker.Scan(ctx, c, func(r *kgo.Record) error {
+		if o, err := Decode(r); err == nil && o != nil && !o.Time.After(then) {
+			last = o.ID
+		}
+		return nil
+	}, t.Orders())
+	if err != nil {
+		return 0, fmt.Errorf("reading the orders: %w", err)
+	}
+	return last, nil
+}
+
+// Answered says whether a cut tells what became of an order that was given to this
+// topic: a source that goes on from an older topic's count has not seen it.
+func Answered(c *cut.Cut, topic string, id int64) bool {
+	return c != nil && c.Orders == topic && c.Asked >= id
 }
 
 // Follow hands the orders of a source behind the one with the ID after to out,

@@ -164,7 +164,7 @@ func TestRefreshReadsTheTopic(t *testing.T) {
 	defer cl.Close()
 	const topic = "t.shadow.x"
 	must(t, broker.EnsureTopics(t.Context(), cl, c, broker.Compacted(topic)))
-	id, err := shadow.Identify(t.Context(), cl, topic)
+	id, err := broker.Identify(t.Context(), cl, topic)
 	must(t, err)
 	r := rand.New(rand.NewPCG(1, 1))
 	want := map[string]int64{}

@@ -136,12 +136,16 @@ func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, re
 	if err != nil {
 		return err
 	}
+	topic, err := s.orders(ctx)
+	if err != nil {
+		return err
+	}
 	for end := time.Now().Add(confirmation); time.Now().Before(end); {
 		state, err := s.latestCut(ctx, source)
 		if err != nil {
 			return err
 		}
-		if state != nil && state.Asked >= id {
+		if orders.Answered(state, topic, id) {
 			if state.Asked == id && state.Refused != "" {
 				return fmt.Errorf("%s: refused: %s", source, state.Refused)
 			}
@@ -156,6 +160,16 @@ func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, re
 	}
 	fmt.Fprintf(a.out, "%s: it is asked for; whoever captures the source carries it out as soon as it runs (chartwire snapshot status)\n", source)
 	return nil
+}
+
+// orders is the identity of the topic of orders.
+func (s *site) orders(ctx context.Context) (string, error) {
+	cl, err := s.kafka.Client()
+	if err != nil {
+		return "", err
+	}
+	defer cl.Close()
+	return orders.Identify(ctx, cl, s.topics)
 }
 
 // latestCut is where a source's capture stands; nil if nothing was captured.

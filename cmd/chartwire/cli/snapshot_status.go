@@ -152,6 +152,9 @@ func (p *progress) show(w io.Writer, now time.Time) error {
 		return nil
 	}
 	fmt.Fprintf(w, "%s: the stream is %s behind\n", p.source, ago(now, p.now.Commit))
+	if p.now.Refused != "" {
+		fmt.Fprintf(w, "  the newest order was refused: %s\n", p.now.Refused)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	var ids []cdc.TableID
 	for id := range p.now.Loads {

@@ -13,7 +13,7 @@ func TestProgress(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	id := func(name string) cdc.TableID { return cdc.TableID{Database: "clinic", Name: name} }
 	state := func(when time.Time, rows, again int64) *cut.Cut {
-		return &cut.Cut{Time: when, Commit: when.Add(-time.Second), Loads: map[cdc.TableID]cdc.Load{
+		return &cut.Cut{Time: when, Refused: "20 reads of the table wait already", Commit: when.Add(-time.Second), Loads: map[cdc.TableID]cdc.Load{
 			id("people"): {Phase: cdc.LoadReading, Rows: rows, Total: 10_000, Started: at.Add(-time.Minute), Paused: again > 400},
 			id("visits"): {Phase: cdc.LoadDone, Rows: 7, Started: at, Ended: at.Add(1500 * time.Millisecond), Again: []cdc.Reread{
 				{Order: 1, Where: "id = 5", Phase: cdc.LoadDone, Rows: 1, Ended: at},
@@ -29,7 +29,7 @@ func TestProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"om: the stream is 3s behind",
+		"om: the stream is 3s behind\n  the newest order was refused: 20 reads of the table wait already\n",
 		"4000 of about 10000 rows, 1500 rows/s, about 4s left; paused",
 		"again: reading  600 of 7000 rows at most, 100 rows/s, about 1m4s left",
 		"read again where id = 5: 1 rows, done",
