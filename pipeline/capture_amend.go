@@ -92,6 +92,9 @@ func amendHeld(ctx context.Context, o AmendOptions, p *lease.Producer, f func(co
 	if err != nil {
 		return err
 	}
+	if t := state.Transaction; t != nil && t.End == 0 && !state.Inside() {
+		t.End = state.Seq // it is not gone on with: what is there of it is all that comes under its id
+	}
 	state.Time, state.Full = time.Now(), true
 	value, err := cut.Encode(state)
 	if err != nil {

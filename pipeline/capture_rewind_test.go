@@ -9,7 +9,12 @@ import (
 	"chartwire/integration/faults"
 	"chartwire/pipeline"
 	"chartwire/pipeline/audit"
+	"chartwire/pipeline/broker"
+	"chartwire/pipeline/broker/brokertest"
 	"chartwire/pipeline/cut"
+	"chartwire/schemas"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // testCaptureRewind sets a stopped capture back: what follows comes a second
@@ -74,4 +79,48 @@ func testCaptureFailover(t *testing.T, s *stand) {
 	if err != nil || len(entries) != 1 || entries[0].Act != "failover" || entries[0].Before != "bank-1" || entries[0].After != "bank-2" {
 		t.Errorf("the audit has %+v, %v", entries, err)
 	}
+}
+
+// TestAmendInside: a transaction that the capture stands in the middle of, and does
+// not go on with, ends: nobody waits for the rest of it.
+func TestAmendInside(t *testing.T) {
+	f := func(name string, amend func(pipeline.AmendOptions, cdc.Position) error) {
+		t.Helper()
+		conn, topics := brokertest.Start(t), schemas.Topics{Prefix: "t"}
+		cl, err := conn.Client()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		if err := broker.EnsureTopics(t.Context(), cl, conn, broker.Cuts(topics.Cuts("bank"))); err != nil {
+			t.Fatal(err)
+		}
+		at := cdc.Position{File: "log.000001", Offset: 4000}
+		value, err := cut.Encode(&cut.Cut{Source: "bank", Seq: 70, Full: true, Time: time.Now(), Checkpoint: cdc.Checkpoint{Position: at, Rows: 9},
+			Loads:       map[cdc.TableID]cdc.Load{{Database: "main", Name: "giro"}: {Phase: cdc.LoadDone}},
+			Transaction: &cut.Transaction{ID: "0-1-7", Begin: 61}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topics.Cuts("bank"), Key: cut.Key("bank", 0), Value: value}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := amend(pipeline.AmendOptions{Source: "bank", Connection: conn, Topics: topics, Fingerprint: "a"}, at); err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := cut.Latest(t.Context(), conn, topics.Cuts("bank"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x := c.Transaction; c.Inside() || x == nil || x.ID != "0-1-7" || x.Begin != 61 || x.End != 70 {
+			t.Errorf("%s left %+v", name, c)
+		}
+	}
+	f("rewind", func(o pipeline.AmendOptions, at cdc.Position) error {
+		return pipeline.Rewind(t.Context(), o, at, cdc.Position{File: "log.000001", Offset: 4})
+	})
+	f("reload", func(o pipeline.AmendOptions, _ cdc.Position) error {
+		_, err := pipeline.Reload(t.Context(), o)
+		return err
+	})
 }

@@ -65,9 +65,6 @@ func Skip(ctx context.Context, o AmendOptions, w *cdc.Passage, reread []cdc.Tabl
 			state.Seq++
 			state.Epochs = append(state.Epochs, cdc.Epoch{Table: id, Kind: cdc.EpochReload, Seq: state.Seq})
 		}
-		if t := state.Transaction; t != nil && t.End == 0 { // what is there of it is all that comes
-			t.End = state.Seq
-		}
 		state.Checkpoint, state.Halted = cdc.Checkpoint{Position: w.Behind}, nil
 		return act, nil
 	})
