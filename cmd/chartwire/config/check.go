@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"net"
 	"net/url"
 	"regexp"
@@ -136,6 +137,9 @@ func (c *Config) checkSource(d *decoder, name string) {
 				d.bad(at+".dates."+table+"."+column, "must be null, raw or reject: what becomes of dates that no calendar has")
 			}
 		}
+	}
+	if d.said(at+".server_id") && (s.ServerID < 1 || s.ServerID > math.MaxUint32) && !d.failed(at+".server_id") {
+		d.bad(at+".server_id", "must be 1 to 4294967295, and nobody else's at the server; left out, it is a random one")
 	}
 	if s.Partitions < 0 || s.Partitions > 64 {
 		d.bad(at+".partitions", "must be 1 to 64; it is fixed when the topics are created")
