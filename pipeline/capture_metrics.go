@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"chartwire/pipeline/cut"
@@ -102,12 +103,21 @@ func (c *Capture) committed(d *cut.Cut, rows []tableRows, since gathered, heard 
 	})
 }
 
-// Status gives where the capture stands.
+// Status gives where the capture stands. The keys up to which tables were read and
+// the conditions of those that are read again are left out: they are of rows, and
+// many may see a status.
 func (c *Capture) Status() CaptureStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.status
 	s.Cut = cut.Cut{}
 	s.Cut.Fold(&c.status.Cut) // with maps of its own
+	for id, l := range s.Cut.Loads {
+		l.After, l.Again = nil, slices.Clone(l.Again)
+		for i := range l.Again {
+			l.Again[i].After, l.Again[i].Where = nil, ""
+		}
+		s.Cut.Loads[id] = l
+	}
 	return s
 }

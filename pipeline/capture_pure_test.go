@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -171,4 +173,24 @@ func TestCaptureHeard(t *testing.T) {
 	f(CaptureStatus{Holding: true, Since: ago(time.Hour)}, 3600, 3660)
 	f(CaptureStatus{Holding: true, Since: ago(time.Hour), Heard: ago(time.Minute)}, 60, 120)
 	f(CaptureStatus{Since: ago(time.Hour)}, 0, 0)
+}
+
+// TestCaptureStatusTellsNoRow: how far a table is read is a row's key.
+func TestCaptureStatusTellsNoRow(t *testing.T) {
+	c := &Capture{}
+	id := cdc.TableID{Database: "main", Name: "people"}
+	c.update(func(s *CaptureStatus) {
+		s.Cut = cut.Cut{Loads: map[cdc.TableID]cdc.Load{id: {Phase: cdc.LoadReading, Rows: 7, After: []string{"canary"},
+			Again: []cdc.Reread{{Order: 2, Where: "mail = 'canary'", After: []string{"canary"}, Rows: 9}}}}}
+	})
+	text, err := json.Marshal(c.Status())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("canary")) || !bytes.Contains(text, []byte(`"rows":9`)) {
+		t.Errorf("the status is %s", text)
+	}
+	if l := c.status.Cut.Loads[id]; l.After == nil || l.Again[0].Where == "" {
+		t.Errorf("looking at it changed it: %+v", l)
+	}
 }
