@@ -16,10 +16,14 @@ type ACL struct {
 
 // ACLs gives the least permissions with which an installation runs. Nothing is
 // asked of the cluster itself, and no consumer groups are used.
-func ACLs(t schemas.Topics) []ACL {
+func ACLs(t schemas.Topics, c Config) []ACL {
 	prefix := t.Prefix + "."
+	topics := []string{"Create", "Read", "Write"}
+	if c.larger() {
+		topics = append(topics, "AlterConfigs") // topics that exist are to take larger records
+	}
 	return []ACL{
-		{"topic", prefix, []string{"Create", "Read", "Write"}},
+		{"topic", prefix, topics},
 		{"transactional-id", prefix, []string{"Write"}},
 	}
 }

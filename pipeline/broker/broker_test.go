@@ -230,7 +230,7 @@ func TestLeastACLs(t *testing.T) {
 		c.SASL = &broker.SASL{Mechanism: "SCRAM-SHA-256", User: user, Password: "secret-" + user}
 		return exercise(t, c, "p")
 	}
-	acls := broker.ACLs(schemas.Topics{Prefix: "p"})
+	acls := broker.ACLs(schemas.Topics{Prefix: "p"}, admin)
 	if err := try("whole", acls); err != nil {
 		t.Errorf("with the printed ACLs: %v", err)
 	}
@@ -248,6 +248,13 @@ func TestLeastACLs(t *testing.T) {
 				t.Errorf("without %s on %s: %v", a.Operations[j], a.Resource, err)
 			}
 		}
+	}
+	admin.MaxRecord = 8 << 20 // the topics are there, for smaller ones
+	if err := try("larger", acls); cdc.HaltCode(err) != "kafka-denied" {
+		t.Errorf("larger records, and topics that cannot be changed: %v", err)
+	}
+	if err := try("largest", broker.ACLs(schemas.Topics{Prefix: "p"}, admin)); err != nil {
+		t.Errorf("with the printed ACLs for larger records: %v", err)
 	}
 	wrong := admin
 	wrong.SASL = &broker.SASL{Mechanism: "SCRAM-SHA-512", User: "whole", Password: "guess"}
@@ -277,6 +284,8 @@ func operations(t *testing.T, a broker.ACL) (ops []kadm.ACLOperation) {
 			ops = append(ops, kadm.OpRead)
 		case "Write":
 			ops = append(ops, kadm.OpWrite)
+		case "AlterConfigs":
+			ops = append(ops, kadm.OpAlterConfigs)
 		default:
 			t.Fatalf("operation %s", name)
 		}

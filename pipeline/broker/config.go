@@ -66,6 +66,10 @@ func (c Config) Largest() int { return c.maxRecord() - overhead }
 // overhead is room for headers and framing.
 const overhead = 16 << 10
 
+// larger says whether records may be larger than in topics as they are made
+// without a setting.
+func (c Config) larger() bool { return c.MaxRecord > MaxRecordBytes }
+
 func (c Config) maxRecord() int {
 	if c.MaxRecord == 0 {
 		return MaxRecordBytes

@@ -123,7 +123,7 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, c Config, topics ...Topic
 		replication = int16(c.Replication)
 	}
 	var errs []error
-	if c.MaxRecord > MaxRecordBytes {
+	if c.larger() {
 		errs = append(errs, enlarge(ctx, adm, c, have))
 	}
 	for _, t := range topics {
@@ -151,8 +151,11 @@ func enlarge(ctx context.Context, adm *kadm.Client, c Config, have kadm.TopicDet
 		return fmt.Errorf("looking at the settings of topics: %w", err)
 	}
 	for _, t := range configs {
+		if t.Err != nil {
+			return fmt.Errorf("looking at the settings of topic %s: %w", t.Name, t.Err)
+		}
 		for _, s := range t.Configs {
-			if n, err := strconv.Atoi(s.MaybeValue()); s.Key == maxMessage && t.Err == nil && err == nil && n < c.maxRecord()+1<<16 {
+			if n, err := strconv.Atoi(s.MaybeValue()); s.Key == maxMessage && err == nil && n < c.maxRecord()+1<<16 {
 				small = append(small, t.Name)
 			}
 		}

@@ -93,7 +93,7 @@ func (c *checker) cluster() {
 	c.fine("brokers answer")
 	if c.cfg.Kafka.SASL != nil {
 		c.head("the least ACLs of the user %s (kafka-acls.sh)", c.cfg.Kafka.SASL.User)
-		for _, acl := range broker.ACLs(c.topics) {
+		for _, acl := range broker.ACLs(c.topics, c.kafka) {
 			fmt.Fprintf(c.out, "  %s\n", acl.Command("User:"+c.cfg.Kafka.SASL.User))
 		}
 	}
