@@ -132,6 +132,11 @@ func TestCanary(t *testing.T) {
 	})
 	r.until(30*time.Second, "the page is there", func() bool { return len(r.pager.Pages()) > 0 })
 
+	// What a person asks for may name such values too.
+	for _, args := range [][]string{{"snapshot", "start", "om", "omaggregation", "--where", "LName like 'Cnrylast%' or Email = 'cnrymail@example.com'"},
+		{"snapshot", "start", "om", "omaggregation", "--where", "Cnrylast = 1"}, {"columns", "add", "om", "omaggregation", "LName"}} {
+		r.say(t, args...)
+	}
 	letters := r.say(t, "dlq", "list")
 	if !strings.Contains(letters, "city") {
 		t.Errorf("the refusals were to be dead letters:\n%s", letters)
