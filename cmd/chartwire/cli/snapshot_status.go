@@ -196,8 +196,9 @@ func (p *progress) table(id cdc.TableID, l *cdc.Load, now time.Time) string {
 	switch {
 	case r == nil:
 		fmt.Fprintf(&b, "done\t%d rows", l.Rows)
-		if !l.Started.IsZero() && !l.Ended.IsZero() {
-			fmt.Fprintf(&b, " in %s", max(l.Ended.Sub(l.Started), time.Millisecond).Round(time.Millisecond))
+		// From the first chunk to the last: of a single one it says nothing.
+		if took := l.Ended.Sub(l.Started).Round(100 * time.Millisecond); !l.Started.IsZero() && took > 0 {
+			fmt.Fprintf(&b, " in %s", took)
 		}
 	case r.first:
 		fmt.Fprintf(&b, "%s\t%d of about %d rows", r.Phase, r.Rows, max(r.Total, r.Rows))

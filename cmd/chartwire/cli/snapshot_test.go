@@ -21,6 +21,7 @@ func TestProgress(t *testing.T) {
 				{Order: 3, Phase: cdc.LoadReading, Rows: again, Total: 7000, Started: at},
 			}},
 			id("notes"): {Phase: cdc.LoadWaiting},
+			id("zips"):  {Phase: cdc.LoadDone, Rows: 3, Started: at, Ended: at.Add(20 * time.Microsecond)},
 		}}
 	}
 	p := progress{source: "om", before: state(at, 1000, 400), now: state(at.Add(2*time.Second), 4000, 600)}
@@ -30,6 +31,7 @@ func TestProgress(t *testing.T) {
 	}
 	for _, want := range []string{
 		"om: the stream is 3s behind\n  the newest order was refused: 20 reads of the table wait already\n",
+		"clinic.zips    done  3 rows\n",
 		"4000 of about 10000 rows, 1500 rows/s, about 4s left; paused",
 		"again: reading  600 of 7000 rows at most, 100 rows/s, about 1m4s left",
 		"read again where id = 5: 1 rows, done",
