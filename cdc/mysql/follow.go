@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 )
@@ -296,7 +298,7 @@ func (f *follower) queryEvent(e *event) error {
 	c.take(8)
 	databaseLen := int(c.uint(1))
 	c.take(2)
-	c.take(int(c.uint(2)))
+	status := c.take(int(c.uint(2)))
 	database := string(c.take(databaseLen))
 	c.take(1)
 	if c.bad {
@@ -316,10 +318,35 @@ func (f *follower) queryEvent(e *event) error {
 	case "COMMIT":
 		return f.end(e, true)
 	}
-	return f.statementEvent(e, string(body), database)
+	return f.statementEvent(e, body, readable(body, status), database)
 }
 
-func (f *follower) statementEvent(e *event, text, database string) error {
+// readable is a statement's text, which is in the charset that its session spoke.
+func readable(body, status []byte) string {
+	if utf8.Valid(body) {
+		return string(body)
+	}
+	s := cursor{b: status}
+	for !s.bad {
+		switch s.uint(1) {
+		case 0, 3: // flags, auto-increments
+			s.take(4)
+		case 1: // sql_mode
+			s.take(8)
+		case 2: // catalog, with an end
+			s.take(int(s.uint(1)) + 1)
+		case 6: // catalog
+			s.take(int(s.uint(1)))
+		case 4:
+			return image.Text(s.uint(2), body)
+		default:
+			return string(body)
+		}
+	}
+	return string(body)
+}
+
+func (f *follower) statementEvent(e *event, body []byte, text, database string) error {
 	q := classify(text, database)
 	if f.lower {
 		q.lower()
@@ -349,7 +376,7 @@ func (f *follower) statementEvent(e *event, text, database string) error {
 		f.g.stamp = time.Unix(int64(e.time), 0)
 	}
 	if !f.g.begun {
-		_, _ = f.g.sum.WriteString(text)
+		_, _ = f.g.sum.Write(body)
 	}
 	if err := f.query(&q, text, database); err != nil || f.g.begun {
 		return err

@@ -142,3 +142,18 @@ func TestColumnThatComesBack(t *testing.T) {
 	}
 	want(t, p.loaded(), "r people 1: id=1 name=Ann note=x", "r people 2: id=2 name=Ben note=y")
 }
+
+// A statement is in the log as its session wrote it, in the session's charset;
+// names of tables and columns are not.
+func TestStatementsInOtherCharsets(t *testing.T) {
+	faults.Shows(t, "odd-names", "statements of sessions that speak another charset are understood")
+	each(t, func(t *testing.T, k kind) {
+		r, p := started(t, k, "create table `größen` (id int primary key, `länge` varchar(9)); insert into `größen` values (1,'abc')", "größen")
+		c := r.session()
+		say(t, c, "set names latin1, sql_mode=''; alter table `gr\xf6\xdfen` modify `l\xe4nge` varchar(2)")
+		p.next()
+		want(t, p.loaded(), "r größen 1: id=1 länge=ab")
+		say(t, c, "truncate table `gr\xf6\xdfen`")
+		want(t, show(t, p.next()), "epoch truncate größen")
+	})
+}

@@ -37,6 +37,18 @@ func newCharset(name string) *charset {
 	return tableCharset(name)
 }
 
+// Text reads bytes in the charset of a collation; as they are where that is not
+// known.
+func Text(collation uint64, b []byte) string {
+	c := newCharset(charsetOf(collation))
+	if c == nil {
+		return string(b)
+	}
+	out, _ := c.append(nil, b)
+	_, n := binary.Varint(out) // its length
+	return string(out[n:])
+}
+
 // append writes b as an Avro string and reports whether all of it was text.
 func (c *charset) append(dst, b []byte) (_ []byte, ok bool) {
 	switch {
