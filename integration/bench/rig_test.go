@@ -67,11 +67,25 @@ func (r *rig) end(b *testing.B, topic string) int64 {
 	return o.Offset
 }
 
-// sample is how far an engine was at a moment, and what it had used.
+// sample is how far an engine was at a moment, and what processor time it, the
+// database and the broker had used.
 type sample struct {
 	at  time.Time
 	end int64
-	cpu time.Duration
+	cpu [3]time.Duration
+}
+
+// sample takes one of a process.
+func (r *rig) sample(b *testing.B, pid int, end int64) sample {
+	b.Helper()
+	s := sample{at: time.Now(), end: end}
+	for i, pid := range []int{pid, r.db.PID(), r.broker.PID()} {
+		var err error
+		if s.cpu[i], err = cpuOf(pid); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return s
 }
 
 // drained is what carrying rows into a topic took.
@@ -79,7 +93,20 @@ type drained struct {
 	rate  float64 // rows/s in the second half: warm
 	whole float64 // rows/s from the first rows to the last
 	cpu   float64 // µs a row in the second half
+	// database and broker are what these used at the same time.
+	database, broker float64
 }
+
+// between is what the rows between two samples took.
+func between(from, to sample) drained {
+	cpu := func(i int) float64 {
+		return float64((to.cpu[i] - from.cpu[i]).Nanoseconds()) / 1e3 / float64(to.end-from.end)
+	}
+	return drained{rate: perSecond(from, to), whole: perSecond(from, to), cpu: cpu(0), database: cpu(1), broker: cpu(2)}
+}
+
+// sum is µs of processor time a row, of all three.
+func (d drained) sum() float64 { return d.cpu + d.database + d.broker }
 
 // drain waits until the topic has n rows more than from, the committed end
 // before the engine ran, and then counts them.
@@ -93,18 +120,14 @@ func (r *rig) drain(b *testing.B, e engine, from int64, n int) drained {
 		if err := e.alive(); err != nil {
 			b.Fatal(err)
 		}
-		last = sample{at: time.Now(), end: r.end(b, e.topic())}
-		var err error
-		if last.cpu, err = cpuOf(e.pid()); err != nil {
-			b.Fatal(err)
-		}
+		last = r.sample(b, e.pid(), r.end(b, e.topic()))
 		if first.at.IsZero() && last.end > from {
 			first = last
 		}
 		if half.at.IsZero() && last.end-from >= int64(n)/2 {
 			half = last
 		}
-		if launch.cpu == 0 {
+		if launch.cpu[0] == 0 {
 			launch.cpu = last.cpu
 		}
 		if time.Since(began) > 10*time.Minute {
@@ -123,8 +146,9 @@ func (r *rig) drain(b *testing.B, e engine, from int64, n int) drained {
 	case half.end == last.end:
 		half = first
 	}
-	return drained{rate: perSecond(half, last), whole: perSecond(first, last),
-		cpu: float64((last.cpu - half.cpu).Nanoseconds()) / 1e3 / float64(last.end-half.end)}
+	d := between(half, last)
+	d.whole = perSecond(first, last)
+	return d
 }
 
 func perSecond(from, to sample) float64 {
