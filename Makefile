@@ -3,10 +3,10 @@
 GO ?= go
 SERVERS ?= mariadb mysql kafka registry python
 
-.PHONY: help build demo test test-short test-containers servers bench fuzz soak lint
+.PHONY: help build demo test test-short test-containers servers bench bench-takeover fuzz soak lint
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/chartwire
 	$(GO) build -o bin/chartwire ./cmd/chartwire
@@ -28,12 +28,15 @@ lint: ## formatting and vet
 	@test -z "$$(gofmt -l cdc sinks schemas pipeline cmd integration)" || { gofmt -l cdc sinks schemas pipeline cmd integration; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 
-bench: servers ## the figures of the README, side by side in one run of about 25 minutes
+bench: servers ## the figures of the README, side by side in one run of less than 20 minutes
 	./integration/servers/install.sh debezium
 	$(GO) test -run '^$$' -bench 'RowImage' -benchtime 2s ./cdc/mysql/image
 	$(GO) test -run '^$$' -bench 'Map40' -benchtime 2s ./pipeline/mapping
 	$(GO) test -run '^$$' -bench 'MapJoined' -benchtime 3000x ./pipeline
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 40m ./integration/bench
+
+bench-takeover: servers ## what it takes to go on when a process is killed, in about 5 minutes (KILLS of each kind, 5)
+	CHARTWIRE_KILLS=$(or $(KILLS),5) $(GO) test -run '^$$' -bench 'Takeover|SafetyThroughKill' -benchtime 1x -timeout 40m ./integration
 
 fuzz: ## every fuzz target for a while (FUZZTIME, 30s each)
 	./integration/fuzz.sh $(or $(FUZZTIME),30s)

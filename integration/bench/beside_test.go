@@ -196,7 +196,7 @@ func (c *comparison) latency(b *testing.B) {
 		c.begin(b, e)
 	}
 	c.both[1].(*debezium).prompt(b)
-	measured := time.Duration(size("CHARTWIRE_BENCH_SECONDS", 15)) * time.Second
+	measured := time.Duration(size("CHARTWIRE_BENCH_SECONDS", 10)) * time.Second
 	for _, rate := range []int{1000, 100} {
 		var p50, p99 [2]time.Duration
 		for i, e := range c.both {

@@ -6,5 +6,5 @@
 //
 // Sizes for a look: CHARTWIRE_BENCH_ROWS (1,000,000 rows of a backlog and of a
 // table), CHARTWIRE_BENCH_ROUNDS (3 times each), CHARTWIRE_BENCH_TRANSACTION_MB
-// (1024), CHARTWIRE_BENCH_SECONDS (15 of a latency, 10 of a phase).
+// (1024), CHARTWIRE_BENCH_SECONDS (10 of a latency, 6 of a phase).
 package bench_test

@@ -157,7 +157,7 @@ func (r *rig) feel(b *testing.B, e engine, apart bool) (f feeling) {
 		}
 	}
 	time.Sleep(time.Second) // what starts settles, what ended is gone
-	measured := time.Duration(size("CHARTWIRE_BENCH_SECONDS", 10)) * time.Second
+	measured := time.Duration(size("CHARTWIRE_BENCH_SECONDS", 6)) * time.Second
 	cpu, sent, logged, began := r.server(b), r.status(b, "Bytes_sent"), r.status(b, "Binlog_bytes_written"), time.Now()
 	took := r.mix(b, measured)
 	span := time.Since(began).Seconds()
