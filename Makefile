@@ -18,8 +18,9 @@ demo: build ## the whole road on this machine: KEEP=1 leaves it running, BREAK=1
 servers: ## installs the servers that the tests run against
 	./integration/servers/install.sh $(SERVERS)
 
+# Tests wait more than they compute: four at once of a package, on two cores too.
 test: servers lint ## all tests, race detector on, against real servers
-	$(GO) test -race -timeout 30m ./...
+	$(GO) test -race -parallel 4 -timeout 30m ./...
 
 test-short: ## the tests that need nothing but Go
 	$(GO) test -short ./...

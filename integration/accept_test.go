@@ -12,6 +12,7 @@ import (
 // maps that name it go on with the new one, once a person has accepted it, and
 // nothing is started again for that.
 func TestSchemasAccept(t *testing.T) {
+	t.Parallel()
 	r := newRoad(t, site{patients: 50})
 	r.provision()
 	p := r.start("run", []string{"run"})

@@ -10,6 +10,7 @@ import (
 // tables as the registry knows them; a first start, which knows nothing, waits
 // for it.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	r := newRoad(t, site{args: []string{"--max-connections=50"}, patients: 50})
 	r.provision()
 	if r.db == nil {

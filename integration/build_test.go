@@ -32,10 +32,15 @@ var (
 		return url, err
 	})
 
-	endings []func()
+	endings   []func()
+	endingsMu sync.Mutex
 )
 
-func atEnd(f func()) { endings = append(endings, f) }
+func atEnd(f func()) {
+	endingsMu.Lock()
+	defer endingsMu.Unlock()
+	endings = append(endings, f)
+}
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {

@@ -94,6 +94,7 @@ func assignments(values map[string]string) string {
 // through loads, changes, refusals that quote values, faults and crashes, and
 // then looks everywhere where people look.
 func TestCanary(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "row-content-in-errors", "no value of a row in any log, metric or error, through loads, faults and crashes")
 	calls, pages := &watcher{}, &watcher{}
 	r := newRoad(t, site{patients: 40, level: "debug", wrap: calls.wrap, wrapPages: pages.pages})

@@ -236,6 +236,7 @@ func (d *delivery) fails(path string) {
 }
 
 func TestDeliverToHubSpotThroughFaultsAndKills(t *testing.T) {
+	t.Parallel()
 	seeds := 3
 	if testing.Short() {
 		seeds = 1
@@ -290,6 +291,7 @@ func TestDeliverToHubSpotOneBadOfAHundred(t *testing.T) {
 }
 
 func TestDeliverToHubSpotThatWasAway(t *testing.T) {
+	t.Parallel()
 	d := newDelivery(t, brokertest.Start(t), hubspottest.Options{})
 	d.start()
 	d.patient("P-000", sinks.Realtime, sinks.Present, map[string]string{"firstname": "Ann"})

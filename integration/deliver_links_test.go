@@ -152,6 +152,7 @@ func TestCheckoutInThreeCalls(t *testing.T) {
 }
 
 func TestLinksThroughFaultsAndKills(t *testing.T) {
+	t.Parallel()
 	for seed := range 2 {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 // `chartwire maps explain` and `chartwire topics show` tell it, before and after
 // its row changes.
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	r := newRoad(t, site{patients: 30})
 	r.provision()
 	r.start("run", []string{"run"})
@@ -82,6 +83,7 @@ links:
 // TestExplainJoined asks where a record of two tables and its link come from,
 // while the database is away too.
 func TestExplainJoined(t *testing.T) {
+	t.Parallel()
 	r := newRoad(t, site{patients: 10})
 	path := filepath.Join(r.dir, configName)
 	text, err := os.ReadFile(path)

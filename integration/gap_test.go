@@ -45,9 +45,11 @@ func (p *process) read(source string) (phase string, rows int64) {
 // read for the first time, before and behind the place that has been read, are
 // each told once; those that were critical long before are not.
 func TestCriticalDuringFirstLoad(t *testing.T) {
+	t.Parallel()
 	for _, flavor := range flavors {
 		t.Run(flavor.Name, func(t *testing.T) {
-			r := newRoad(t, site{flavor: flavor, snapshot: ", snapshot: {chunk_rows: 20, pause: 100ms}"})
+			t.Parallel()
+			r := newRoad(t, site{flavor: flavor, snapshot: ", snapshot: {chunk_rows: 20, pause: 200ms}"})
 			for range 4 {
 				r.exec(r.gen.Results(250, 400, true))
 			}
@@ -56,10 +58,11 @@ func TestCriticalDuringFirstLoad(t *testing.T) {
 			r.provision()
 			p := r.start("run", []string{"run"})
 			var n int64
+			phase := ""
+			t.Cleanup(func() { t.Logf("the results were %s, with %d rows, when it was looked at first", phase, n) })
 			r.until(60*time.Second, "results are being read", func() bool {
-				phase, rows := p.read("labs")
-				n = rows
-				return phase == "reading" && rows >= 100
+				phase, n = p.read("labs")
+				return phase == "reading" && n >= 100 || phase == "done"
 			})
 			fresh := "UPDATE lab_result SET critical_flag = 1, test_date = '" + time.Now().In(zone).Format(time.DateTime) + "' WHERE test_id = %d"
 			var old int64
@@ -147,9 +150,11 @@ func (r *road) purge() {
 // critical result came meanwhile. The capture halts and says what to do; after
 // that, the result is told once, and all records are right again.
 func TestCriticalInAGap(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "binlog-purged", "halts in words; after chartwire reload every record is right and every alarm was told once")
 	for _, flavor := range flavors {
 		t.Run(flavor.Name, func(t *testing.T) {
+			t.Parallel()
 			r := newRoad(t, site{flavor: flavor, args: []string{"--max-binlog-size=1M"}})
 			r.exec("DELETE FROM expected_tickets")
 			r.provision()

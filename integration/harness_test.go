@@ -77,6 +77,7 @@ func newRoad(t testing.TB, s site) *road {
 	if testing.Short() {
 		t.Skip("needs real servers: not under -short")
 	}
+	binary(t) // no command's patience is spent on the build
 	r := &road{t: t, dir: t.TempDir(), name: fmt.Sprintf("road-%d", installations.Add(1)), gen: generate.New(seed(t), time.Now().In(zone))}
 	r.setDatabase(&s)
 	r.setHubSpot(&s)

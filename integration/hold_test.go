@@ -13,8 +13,10 @@ import (
 // TestMassChangeHeld: a table that somebody empties, with the binary and its
 // verbs, on a cluster and on the embedded broker.
 func TestMassChangeHeld(t *testing.T) {
+	t.Parallel()
 	for _, kafka := range []string{"", "embedded"} {
 		t.Run(kafka, func(t *testing.T) {
+			t.Parallel()
 			r := newRoad(t, site{patients: 400, kafka: kafka, hold: "{share: 1%, at_least: 20}"})
 			r.provision()
 			p := r.start("run", []string{"run"})

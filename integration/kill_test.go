@@ -24,6 +24,7 @@ import (
 // CHARTWIRE_SEED repeats a run, CHARTWIRE_ROUNDS makes it longer: each round is
 // all faults in another order, or those that CHARTWIRE_FAULTS matches.
 func TestKills(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "takeover-killed", "a standby takes over; afterwards every record is what its row says")
 	if testing.Short() {
 		t.Skip("needs real servers: not under -short")

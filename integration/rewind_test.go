@@ -12,6 +12,7 @@ import (
 // TestRewindVerb: an operator reads the last minutes again. He sees what that is
 // before it happens, and afterwards every record is what its row says.
 func TestRewindVerb(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "rewind", "chartwire rewind shows files, bytes, transactions and tables first; with --yes the records come to be what their rows say, and the act is in the audit")
 	r := newRoad(t, site{})
 	r.provision()

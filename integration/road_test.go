@@ -10,8 +10,10 @@ import (
 // TestRoad is the whole way from rows to contacts, tickets and pages, in one
 // process, from both database products.
 func TestRoad(t *testing.T) {
+	t.Parallel()
 	for _, flavor := range flavors {
 		t.Run(flavor.Name, func(t *testing.T) {
+			t.Parallel()
 			r := newRoad(t, site{flavor: flavor, patients: 600})
 			r.provision()
 			p := r.start("run", []string{"run"})

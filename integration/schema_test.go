@@ -265,6 +265,7 @@ func (a *altered) statements() (texts []string) {
 // misread: the table is held alone, and flows again under another field once a
 // person accepted it, or by itself once the change is undone.
 func TestHeldAndAccepted(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "schema-incompatible", "holds that table alone before the first row, names column and types; schemas accept gives the values another field and reads again")
 	for _, f := range flavors {
 		t.Run(f.Name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 // TestShopOdd: an address that HubSpot has for somebody else, an order of 2,000
 // items and a product of 3,000 variations hold nothing up.
 func TestShopOdd(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 1)
 	// Made by another tool, without our key.
 	other := strings.NewReader(`{"properties": {"email": "cust1@example.com", "firstname": "Other"}}`)

@@ -128,6 +128,7 @@ func (s *store) single() {
 // their own tables first, then the switch to posts: after each, HubSpot is what
 // the tables and the log of changes say.
 func TestShopScenarios(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 1)
 	s.start("run", []string{"run"})
 	s.player.Pace = time.Millisecond
@@ -159,8 +160,10 @@ func (s *store) calls() (n int) {
 // once, while the shop's switch from one set of order tables to the other is
 // among them; topics of one partition and of four.
 func TestShopManyShoppers(t *testing.T) {
+	t.Parallel()
 	for i, partitions := range []int{1, 4} {
 		t.Run(fmt.Sprintf("%d partitions", partitions), func(t *testing.T) {
+			t.Parallel()
 			s := newStore(t, partitions)
 			s.start("run", []string{"run"})
 			opened := s.opened()
@@ -181,6 +184,7 @@ func (s *store) opened() int {
 // TestShopBreaks interleaves the scenarios while each stage is killed at random
 // moments, Map's folder of local state is deleted, and HubSpot fails.
 func TestShopBreaks(t *testing.T) {
+	t.Parallel()
 	s := newStore(t, 4)
 	procs := map[string]*process{}
 	for _, stage := range stages {

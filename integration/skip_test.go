@@ -13,6 +13,7 @@ import (
 // halts. An operator sees which transaction that is and passes over it; its table
 // is read again, so that afterwards every record is what its row says.
 func TestSkipVerb(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "skip", "chartwire skip shows the transaction first; with --yes the capture goes on behind it, its table is read again, and the records come to be what their rows say")
 	faults.Shows(t, "minimal-image", "nothing of it is lost: after chartwire skip the table is read again")
 	for _, flavor := range []servers.Flavor{servers.MariaDB1011, servers.MySQLNew} {

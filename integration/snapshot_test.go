@@ -14,6 +14,7 @@ import (
 // TestSnapshotVerbs: an operator has rows and a table read again, pauses, and
 // captures more, while everything goes on.
 func TestSnapshotVerbs(t *testing.T) {
+	t.Parallel()
 	faults.Shows(t, "ddl-table-add", "chartwire tables add and columns add: captured at once and read beside the stream, without a restart, and through one")
 	r := newRoad(t, site{})
 	r.provision()

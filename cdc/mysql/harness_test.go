@@ -140,7 +140,7 @@ func (r *rig) exec(statements string) {
 func (r *rig) id(table string) cdc.TableID { return cdc.TableID{Database: r.name, Name: table} }
 
 // patience is how long a test waits for what must come.
-var patience = 20 * time.Second
+var patience = 60 * time.Second
 
 func init() {
 	if d, err := time.ParseDuration(os.Getenv("CHARTWIRE_TEST_PATIENCE")); err == nil {
