@@ -58,6 +58,7 @@ type passer struct {
 	f     *follower // knows ids and tables, and is not asked for an end
 	end   place     // of the log
 	began bool
+	named bool   // its id is known
 	xid   string // of one that is prepared by it
 	out   cdc.Passage
 }
@@ -92,7 +93,7 @@ func (k *passer) event(raw []byte) error {
 	k.note(&e)
 	switch {
 	case !k.began && damaged:
-		return k.refuse("the event that announces it may be the one that is damaged")
+		return k.nameless()
 	case !k.began && !passable(&e): // an event that belongs to no transaction
 		k.out.Unknown = true
 		f.g.file, k.began = f.at.file, true
@@ -121,23 +122,31 @@ func (k *passer) between(e *event) error {
 }
 
 func (k *passer) begin(e *event, damaged bool) error {
-	if damaged {
-		return k.refuse("the event that announces it is damaged, so that its id is not known")
-	}
 	k.f.advance(e)
 	k.note(e)
+	if damaged {
+		return k.nameless()
+	}
 	if err := k.f.event(e); err != nil {
 		return err
 	}
-	k.began = true
+	k.began, k.named = true, true
 	if k.f.pos.byID {
 		k.out.ID = string(k.f.g.id.append(nil, k.f.maria))
 	}
 	return nil
 }
 
-func (k *passer) refuse(why string) error {
-	return cdc.Haltf(HaltPassage, "the transaction at %s cannot be passed over: %s; load the tables again from the end of the log", k.f.at, why)
+// nameless begins a transaction whose announcement may be what is damaged. Where
+// a position is a file and an offset nothing of it is needed; MariaDB says the ids
+// up to a place.
+func (k *passer) nameless() error {
+	if k.f.pos.byID && !k.f.maria {
+		return cdc.Haltf(HaltPassage, "the transaction at %s cannot be passed over: the event that announces it is damaged, so that its id is not known; "+
+			"load the tables again from the end of the log", k.f.at)
+	}
+	k.f.g.file, k.began, k.named, k.out.Unknown = k.f.at.file, true, false, true
+	return nil
 }
 
 // note counts an event.
@@ -256,6 +265,14 @@ func (k *passer) done() error {
 		p.commit(&g, f.at)
 	}
 	p.at = f.at
+	if p.byID && !k.named {
+		var err error
+		if p.set, err = st.idsAt(p.at); err != nil {
+			return &cdc.Halt{Code: HaltPassage, Text: fmt.Sprintf("the transaction before %s cannot be passed over: its announcement is damaged, and the server cannot say its id; "+
+				"load the tables again from the end of the log", p.at), Err: err}
+		}
+		p.text = p.set.String()
+	}
 	// It was not read, so there is nothing to compare with when it is looked for.
 	p.last = cdc.Fingerprint{GTID: p.last.GTID, Time: k.out.Time}
 	p.setPrepared(f.pos.prepared)
