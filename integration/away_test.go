@@ -19,6 +19,11 @@ func TestDatabaseAway(t *testing.T) {
 	r.db.Stop(20 * time.Second)
 	p := r.start("run", []string{"run"})
 	r.until(30*time.Second, "it says that it waits", func() bool { return strings.Contains(p.log(), "waiting for databases") })
+	for path, says := range map[string]string{"/readyz": "process start: waiting for the databases of [", "/metrics": "chartwire_starting 1", "/healthz": "ok", "/status": "waiting for the databases"} {
+		if body := p.get(path); !strings.Contains(body, says) {
+			t.Errorf("%s says %q meanwhile", path, body)
+		}
+	}
 	again := func() {
 		t.Helper()
 		if err := r.db.Start(); err != nil {
@@ -27,6 +32,9 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	again()
 	r.until(60*time.Second, "every patient is a contact", func() bool { return len(r.sim.Records("contacts")) >= 50 })
+	if !strings.Contains(p.get("/metrics"), "chartwire_starting 0") {
+		t.Error("it still starts")
+	}
 	p.stop()
 	r.exec("UPDATE omaggregation SET City = 'Athens' WHERE PatNum = 1")
 	r.db.Stop(20 * time.Second)

@@ -69,8 +69,8 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	b := &builder{site: s, metrics: metrics}
-	sup := &supervisor{log: s.log}
+	sup := newSupervisor(s.log, metrics)
+	b := &builder{site: s, metrics: metrics, waits: sup.waits}
 	s.healthy = sup.healthy
 	metrics.MustRegister(sup)
 	for _, kind := range kinds { // before databases are waited for
@@ -78,23 +78,22 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 			return err
 		}
 	}
-	if err := b.compile(ctx); err != nil {
-		return err
-	}
-	for _, kind := range kinds {
-		if err := b.add(kind, names); err != nil {
-			return err
-		}
-	}
 	if addr == "" {
 		addr = s.cfg.HTTP.Address
 	}
-	sup.stages, sup.ack = b.stages, b.ack
-	s.log.Info("starting", "installation", s.cfg.Installation, "stages", len(b.stages), "http", addr)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return sup.serve(gctx, addr, metrics) })
+	g.Go(func() error { return sup.serve(gctx, addr, metrics) }) // from here on: a start may wait for long
+	if err := b.build(gctx, kinds, names); err != nil {
+		cancel()
+		if serr := g.Wait(); serr != nil {
+			return serr // which ended the start
+		}
+		return err
+	}
+	sup.begin(b.stages, b.ack)
+	s.log.Info("starting", "installation", s.cfg.Installation, "stages", len(b.stages), "http", addr)
 	for _, run := range b.beside {
 		g.Go(func() error { return run(gctx) })
 	}
@@ -117,6 +116,19 @@ type builder struct {
 	programs map[string]*mapping.Program
 	stages   []*stage
 	ack      http.Handler // takes acknowledgements of pages, if the process delivers them
+	waits    func(string) // says what is waited for
+}
+
+func (b *builder) build(ctx context.Context, kinds, names []string) error {
+	if err := b.compile(ctx); err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		if err := b.add(kind, names); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compile compiles the maps of all flows, whatever stages run here: capture
@@ -134,6 +146,7 @@ func (b *builder) compile(ctx context.Context) error {
 		if err == nil || len(away) == 0 || ctx.Err() != nil {
 			return err
 		}
+		b.waits(fmt.Sprintf("waiting for the databases of %v: without their tables the maps cannot be compiled", away))
 		b.log.Error("waiting for databases: without them the maps cannot be compiled", "sources", away, "err", err, "retry_in", wait)
 		select {
 		case <-ctx.Done():

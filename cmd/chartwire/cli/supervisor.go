@@ -33,12 +33,41 @@ type stage struct {
 // supervisor runs the stages of a process. One that halts leaves the others
 // running: a purged binlog must not keep another source's results from HubSpot.
 type supervisor struct {
-	log    *slog.Logger
-	stages []*stage
-	ack    http.Handler // nil: no pages are sent from here
+	log *slog.Logger
 
-	mu     sync.Mutex
-	halted map[*stage]error
+	mu       sync.Mutex
+	starting string // what the start is at; "" behind it
+	stages   []*stage
+	ack      http.Handler // nil: no pages are sent from here
+	halted   map[*stage]error
+}
+
+func newSupervisor(log *slog.Logger, metrics prometheus.Registerer) *supervisor {
+	s := &supervisor{log: log, starting: "compiling the maps"}
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chartwire_starting",
+		Help: "1 until the process has what it needs to start its stages; readyz says what it waits for."}, func() float64 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.starting != "" {
+			return 1
+		}
+		return 0
+	}))
+	return s
+}
+
+// waits says what the start waits for.
+func (s *supervisor) waits(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = what
+}
+
+// begin takes up the stages: the start is behind.
+func (s *supervisor) begin(stages []*stage, ack http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting, s.stages, s.ack = "", stages, ack
 }
 
 // healthy says which stage does not do its work: then the watchdog outside
@@ -128,6 +157,9 @@ func (s *supervisor) report() []Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Report
+	if s.starting != "" {
+		out = append(out, Report{Stage: "process", Name: "start", Ready: s.starting})
+	}
 	for _, st := range s.stages {
 		r := Report{Stage: st.kind, Name: st.name, Ready: "yes", Status: st.status()}
 		if err := st.ready(); err != nil {
@@ -171,9 +203,16 @@ func (s *supervisor) serve(ctx context.Context, addr string, metrics prometheus.
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(s.report())
 	})
-	if s.ack != nil {
-		mux.Handle("/ack", s.ack)
-	}
+	mux.HandleFunc("/ack", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		ack := s.ack
+		s.mu.Unlock()
+		if ack == nil {
+			http.NotFound(w, r)
+			return
+		}
+		ack.ServeHTTP(w, r)
+	})
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listening for metrics and health (http.address): %w", err)
