@@ -90,7 +90,7 @@ func tooLong(needs, keeps time.Duration) string {
 // permit says whether an order to read tables again can end before the log is
 // purged, as fast as they were read before.
 func (st *stream) permit(o *cdc.Order) error {
-	if o.Act != cdc.ActStart || o.Where != "" || o.Force || st.keeps == 0 {
+	if o.Act != cdc.ActStart || o.Where != "" || o.Force || st.keeps <= 0 {
 		return nil
 	}
 	total := time.Duration(0)

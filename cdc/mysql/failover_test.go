@@ -202,15 +202,23 @@ func field(t *testing.T, c *sql.DB, statement, column string) string {
 // gauge is the value of a metric.
 func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
+	at, ok := gaugeIf(t, reg, name)
+	if !ok {
+		t.Fatalf("no metric %s", name)
+	}
+	return at
+}
+
+func gaugeIf(t *testing.T, reg *prometheus.Registry, name string) (value float64, ok bool) {
+	t.Helper()
 	families, err := reg.Gather()
 	must(t, err)
 	for _, f := range families {
 		if f.GetName() == name {
-			return f.GetMetric()[0].GetGauge().GetValue()
+			return f.GetMetric()[0].GetGauge().GetValue(), true
 		}
 	}
-	t.Fatalf("no metric %s", name)
-	return 0
+	return 0, false
 }
 
 // A replica that has more than the primary had is read from where the position

@@ -70,7 +70,7 @@ func (r *retention) askHosted(c *conn, rds bool) error {
 
 // kept is how long what is written now stays in the log, at least: by its age,
 // or by its size as fast as it grew until now. It is endless if so long that
-// nobody need count.
+// nobody need count, and untold if the server does not say it.
 func (st *stream) kept(ctx context.Context) (time.Duration, error) {
 	r, err := askRetention(st.side)
 	if err != nil {
@@ -79,7 +79,7 @@ func (st *stream) kept(ctx context.Context) (time.Duration, error) {
 	kept := r.age
 	switch {
 	case r.unseen:
-		return 0, nil
+		return untold, nil
 	case kept == 0 && !r.hosted:
 		kept = endless
 	}
@@ -105,10 +105,18 @@ func (st *stream) kept(ctx context.Context) (time.Duration, error) {
 	return min(kept, time.Duration(min(bySize, endless.Seconds())*float64(time.Second))), nil
 }
 
-const endless = 100 * 365 * 24 * time.Hour
+const (
+	endless = 100 * 365 * 24 * time.Hour
+	untold  = time.Duration(-1)
+)
 
 // lasting notes until when the log holds what follows a time that was read up to.
 func (st *stream) lasting(read time.Time) {
+	if st.keeps == untold { // a time would page somebody, or promise something
+		st.s.metrics.purged.Reset()
+		st.s.purged.Store(0)
+		return
+	}
 	at := math.Inf(1)
 	if st.keeps < endless {
 		at = float64(read.Add(st.keeps).UnixMilli()) / 1000
