@@ -137,6 +137,9 @@ func (w *mapWorker) group(ctx context.Context, g *mapGroup) (*mapResult, error) 
 			s.before = steps[i-1].after
 		}
 	}
+	if s := &steps[0]; s.before.row == nil && s.after.row == nil {
+		s.before = base // it came and went; what was there before a gap has gone too
+	}
 	last := &steps[len(steps)-1]
 	res := &mapResult{reason: mapping.ReasonSnapshot}
 	for i := range steps {

@@ -36,6 +36,7 @@ var mapPromises = []struct {
 	{"heartbeats", testMapHeartbeats},
 	{"a foreign record", testMapForeign},
 	{"a standby takes over, warm", testMapStandby},
+	{"a table emptied, and a row that came and went", testMapEmptied},
 	{"equal to the reference, killed at any moment", testMapModel},
 }
 
