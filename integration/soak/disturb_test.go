@@ -106,7 +106,7 @@ func (r *run) breakServer() error {
 		p := r.current.db
 		return p.Update(&toxiproxy.Proxy{Listen: p.Listen, Upstream: r.server.db.Addr, Enabled: true})
 	}
-	if kill {
+	if kill && (r.server.replica == nil || !r.server.kind.maria()) {
 		r.count("server killed")
 		r.server.db.Kill()
 	} else {

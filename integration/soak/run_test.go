@@ -156,7 +156,7 @@ func (r *run) do(ctx context.Context) error {
 func (r *run) build() (err error) {
 	r.own = r.seed%10 == 0 || os.Getenv("CHARTWIRE_BREAK") != ""
 	k := kinds[r.d.IntN(len(kinds))]
-	if r.server, err = r.world.server(k, r.own); err != nil {
+	if r.server, err = r.world.server(k, r.own, r.seed%20 == 0); err != nil {
 		return err
 	}
 	if r.own {
