@@ -102,14 +102,7 @@ func TestClaimBeforeTheEnd(t *testing.T) {
 	c := brokertest.Start(t)
 	o := options(t, c, "a")
 	topic := o.Topics.Lease(o.Stage, o.Name)
-	cl, err := c.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	if err := broker.EnsureTopics(t.Context(), cl, c, broker.Lease(topic)); err != nil {
-		t.Fatal(err)
-	}
+	cl := leaseTopic(t, c, topic)
 	owner := `{"holder":"other","host":"there","fingerprint":"a","state":"held"}`
 	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(owner)}).FirstErr(); err != nil {
 		t.Fatal(err)
@@ -136,4 +129,18 @@ func TestClaimBeforeTheEnd(t *testing.T) {
 			t.Errorf("claim %d of %d: %s", i+1, len(claims), text)
 		}
 	}
+}
+
+// leaseTopic makes a topic of leases, and gives a client that writes to it.
+func leaseTopic(t *testing.T, c broker.Config, topic string) *kgo.Client {
+	t.Helper()
+	cl, err := c.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	if err := broker.EnsureTopics(t.Context(), cl, c, broker.Lease(topic)); err != nil {
+		t.Fatal(err)
+	}
+	return cl
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"chartwire/pipeline/broker"
 	"chartwire/pipeline/broker/brokertest"
 	"chartwire/pipeline/lease"
 
@@ -27,14 +26,7 @@ func TestHolderGone(t *testing.T) {
 	c := brokertest.Start(t)
 	o := options(t, c, "a")
 	topic := o.Topics.Lease(o.Stage, o.Name)
-	cl, err := c.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	if err := broker.EnsureTopics(t.Context(), cl, c, broker.Lease(topic)); err != nil {
-		t.Fatal(err)
-	}
+	cl := leaseTopic(t, c, topic)
 	cmd := exec.Command("sleep", "600")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/cmd/chartwire/embedded"
-	"chartwire/integration/clinic"
 	"chartwire/pipeline/broker"
 	"chartwire/pipeline/cut"
 	"chartwire/pipeline/deadletter"
@@ -29,16 +27,7 @@ import (
 // installation, and shows them. The broker runs here, so that the command
 // attaches to it as it does to a running Chartwire.
 func TestTopics(t *testing.T) {
-	for _, name := range []string{"OM_PASSWORD", "HUBSPOT_TOKEN", "NOTIFY_KEY", "SITE_KEY"} {
-		t.Setenv(name, "a secret of the tests")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "chartwire.yaml")
-	text := clinic.Config{Installation: "crm", Data: filepath.Join(dir, "data"), Kafka: "embedded", Registry: "embedded",
-		Address: "127.0.0.1:1", HubSpot: "http://127.0.0.1:1", Pages: "http://127.0.0.1:1"}.String()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := embeddedSite(t)
 	var out, log bytes.Buffer
 	f := func(code int, args ...string) string {
 		t.Helper()
@@ -57,7 +46,7 @@ func TestTopics(t *testing.T) {
 		}
 	}
 	has(f(0, "list"), "crm.schemas")
-	fillTopics(t, filepath.Join(dir, "data"))
+	fillTopics(t, filepath.Join(filepath.Dir(file), "data"))
 
 	has(f(0, "list"), "crm.rows.om.clinic.patient", "crm.shadow.hubspot")
 	row := f(0, "show", "patient", "--limit", "1")

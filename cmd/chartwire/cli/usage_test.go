@@ -13,16 +13,7 @@ import (
 // TestUsage: a command line that is wrong ends with 2, and the answer names the
 // command that was meant as it is typed.
 func TestUsage(t *testing.T) {
-	for _, name := range []string{"OM_PASSWORD", "HUBSPOT_TOKEN", "NOTIFY_KEY", "SITE_KEY"} {
-		t.Setenv(name, "a secret of the tests")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "chartwire.yaml")
-	text := clinic.Config{Installation: "crm", Data: filepath.Join(dir, "data"), Kafka: "embedded", Registry: "embedded",
-		Address: "127.0.0.1:1", HubSpot: "http://127.0.0.1:1", Pages: "http://127.0.0.1:1"}.String()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := embeddedSite(t)
 	f := func(line string, code int, says ...string) {
 		t.Helper()
 		var out, errs bytes.Buffer
@@ -59,4 +50,21 @@ func TestUsage(t *testing.T) {
 	f("rewind om --to 0-1-1", 1, "nothing of om was ever captured")
 	f("skip om --reason x", 1, "skip-nothing")
 	f("reload om", 1, "reload-nothing")
+}
+
+// embeddedSite writes the configuration of an installation that is embedded and
+// reaches nobody.
+func embeddedSite(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"OM_PASSWORD", "HUBSPOT_TOKEN", "NOTIFY_KEY", "SITE_KEY"} {
+		t.Setenv(name, "a secret of the tests")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "chartwire.yaml")
+	text := clinic.Config{Installation: "crm", Data: filepath.Join(dir, "data"), Kafka: "embedded", Registry: "embedded",
+		Address: "127.0.0.1:1", HubSpot: "http://127.0.0.1:1", Pages: "http://127.0.0.1:1"}.String()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
