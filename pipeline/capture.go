@@ -66,14 +66,18 @@ type Capture struct {
 	log     *slog.Logger
 	metrics *captureMetrics
 
+	trouble trouble
+
 	mu     sync.Mutex
 	status CaptureStatus
 }
 
 // CaptureStatus is where a capture stands.
 type CaptureStatus struct {
-	Source  string    `json:"source"`
-	Holding bool      `json:"holding"` // this process captures; else it stands by or starts
+	Source  string `json:"source"`
+	Holding bool   `json:"holding"` // this process captures; else it stands by or starts
+	// Trouble is what keeps it from standing by, "" if nothing does.
+	Trouble string    `json:"trouble,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	// Cut is the newest committed state, with all tables and topics.
 	Cut cut.Cut `json:"cut"`
@@ -136,7 +140,7 @@ func (c *Capture) Run(ctx context.Context) error {
 	defer c.metrics.unregister()
 	err := lease.Run(ctx, lease.Options{
 		Connection: c.o.Connection, Topics: c.o.Topics, Stage: "capture", Name: c.o.Source,
-		Fingerprint: c.o.Fingerprint, Log: c.log, Metrics: c.o.Metrics,
+		Fingerprint: c.o.Fingerprint, Log: c.log, Metrics: c.o.Metrics, Trouble: c.trouble.is,
 	}, c.hold)
 	if err != nil {
 		return fmt.Errorf("capture of %q: %w", c.o.Source, err)

@@ -46,6 +46,11 @@ func amend(ctx context.Context, o AmendOptions, f func(ctx context.Context, stat
 	failed := ErrCaptured // by somebody else, if our turn never comes
 	err := lease.Run(wait, lease.Options{
 		Connection: o.Connection, Topics: o.Topics, Stage: "capture", Name: o.Source, Fingerprint: o.Fingerprint, Log: o.Log,
+		Trouble: func(err error) {
+			if failed = ErrCaptured; err != nil {
+				failed = err // whether anybody captures it is not known
+			}
+		},
 	}, func(_ context.Context, p *lease.Producer) error {
 		// It is ours now: what the wait was bounded by no longer counts.
 		// Whatever came of it is for the caller to hear: it is not tried again.

@@ -110,6 +110,7 @@ func (c *Capture) Status() CaptureStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.status
+	s.Trouble = c.trouble.now(s.Holding)
 	s.Cut = cut.Cut{}
 	s.Cut.Fold(&c.status.Cut) // with maps of its own
 	for id, l := range s.Cut.Loads {

@@ -69,6 +69,7 @@ type Deliver struct {
 	// firstAsk is how soon after a halt the sink is asked again.
 	firstAsk time.Duration
 	status   atomic.Pointer[DeliverStatus]
+	trouble  trouble
 }
 
 // NewDeliver checks the options. Everything wrong is in the error.
@@ -128,7 +129,7 @@ func (d *Deliver) Run(ctx context.Context) error {
 		warm.start(ctx)
 		err = warm.end(lease.Run(ctx, lease.Options{
 			Connection: d.o.Connection, Topics: d.o.Topics, Stage: "deliver", Name: d.o.Sink.Name(),
-			Fingerprint: d.o.Fingerprint, Log: d.log, Metrics: d.o.Metrics,
+			Fingerprint: d.o.Fingerprint, Log: d.log, Metrics: d.o.Metrics, Trouble: d.trouble.is,
 		}, func(work context.Context, p *lease.Producer) error {
 			defer warm.start(ctx)
 			return d.hold(work, p, warm)
@@ -155,7 +156,9 @@ func (d *Deliver) prepare(ctx context.Context) error {
 			d.log.Error("halted until the cause has passed", "err", err, "retry_in", wait)
 		default:
 			terr := d.ensureTopics(ctx)
-			if err = errors.Join(err, terr); err == nil {
+			err = errors.Join(err, terr)
+			d.trouble.is(err)
+			if err == nil {
 				d.status.Store(s)
 				return nil
 			}

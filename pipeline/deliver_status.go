@@ -12,6 +12,8 @@ import (
 type DeliverStatus struct {
 	Sink    string `json:"sink"`
 	Holding bool   `json:"holding"` // false: standing by
+	// Trouble is what keeps it from standing by, "" if nothing does.
+	Trouble string `json:"trouble,omitempty"`
 	// DoubtUntil is when records in doubt are written: the calls of the holder
 	// before have ended then.
 	DoubtUntil time.Time                       `json:"doubt_until,omitzero"`
@@ -61,7 +63,11 @@ type DeliverLane struct {
 }
 
 // Status is how far the Deliver is now, at most a quarter of a second old.
-func (d *Deliver) Status() DeliverStatus { return *d.status.Load() }
+func (d *Deliver) Status() DeliverStatus {
+	s := *d.status.Load()
+	s.Trouble = d.trouble.now(s.Holding)
+	return s
+}
 
 // counts are what a term tells people now and then.
 type counts struct {

@@ -81,6 +81,7 @@ type Map struct {
 	tables  map[state.Table]*mapTable
 	joins   []*mapJoin
 	shapes  mapShapes
+	trouble trouble
 
 	mu     sync.Mutex
 	status MapStatus
@@ -201,7 +202,7 @@ func (m *Map) Run(ctx context.Context) error {
 	warm.start(ctx)
 	err = lease.Run(ctx, lease.Options{
 		Connection: m.o.Connection, Topics: m.o.Topics, Stage: "map", Name: m.o.Flow,
-		Fingerprint: m.o.Fingerprint, Log: m.log, Metrics: m.o.Metrics,
+		Fingerprint: m.o.Fingerprint, Log: m.log, Metrics: m.o.Metrics, Trouble: m.trouble.is,
 	}, func(work context.Context, p *lease.Producer) error {
 		warm.stop()
 		defer warm.start(ctx)

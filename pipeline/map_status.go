@@ -9,6 +9,8 @@ import (
 type MapStatus struct {
 	Flow    string `json:"flow"`
 	Holding bool   `json:"holding"` // false: standing by
+	// Trouble is what keeps it from standing by, "" if nothing does.
+	Trouble string `json:"trouble,omitempty"`
 	// Rebuilding says that the topics are being read up to the cut that was the
 	// newest at the start; until then nothing is mapped.
 	Rebuilding bool                       `json:"rebuilding,omitempty"`
@@ -52,7 +54,7 @@ func (m *Map) Status() MapStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.status
-	s.Flow = m.o.Flow
+	s.Flow, s.Trouble = m.o.Flow, m.trouble.now(m.status.Holding)
 	s.Sources = maps.Clone(s.Sources)
 	return s
 }

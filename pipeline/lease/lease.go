@@ -45,8 +45,11 @@ type Options struct {
 	// Fingerprint identifies the configuration: processes with the same one
 	// stand by for each other, one with another is refused.
 	Fingerprint string
-	Log         *slog.Logger          // nil: slog.Default()
-	Metrics     prometheus.Registerer // nil: none
+	Log         *slog.Logger // nil: slog.Default()
+	// Trouble is told what keeps this process from holding the lease and from
+	// standing by for it, and nil when it does one or the other again. nil: nobody.
+	Trouble func(error)
+	Metrics prometheus.Registerer // nil: none
 }
 
 // topic is the lease's, and id the transactional id: the same without "lease".
@@ -91,6 +94,7 @@ func Run(ctx context.Context, o Options, work func(ctx context.Context, p *Produ
 		if l.beaten(err) {
 			l.log.Info("another process claimed the lease at the same time")
 		} else {
+			l.Trouble(err)
 			if errors.Is(err, ErrLost) {
 				l.metrics.losses.Inc()
 			}
@@ -127,6 +131,9 @@ func newLease(o Options) *lease {
 	log := o.Log
 	if log == nil {
 		log = slog.Default()
+	}
+	if o.Trouble == nil {
+		o.Trouble = func(error) {}
 	}
 	host, _ := os.Hostname()
 	return &lease{

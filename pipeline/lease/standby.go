@@ -75,6 +75,9 @@ func (l *lease) standBy(ctx context.Context) (int64, error) {
 		return 0, broker.Denied(fmt.Errorf("reading the lease: %w", err))
 	}
 	c, end, err := l.last(look, max(0, ends[l.topic][0]-lookBack))
+	if err == nil {
+		l.Trouble(nil)
+	}
 	if err != nil || c.free(l.me) && (c.State != "" || end == 0) {
 		return end, err
 	}

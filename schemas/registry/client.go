@@ -212,14 +212,24 @@ func (c *Client) versions(ctx context.Context, subject string) (all []sr.Subject
 	return all, err
 }
 
+// Ping says whether the registry answers, and lets us read.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.subjects(ctx)
+	return err
+}
+
+func (c *Client) subjects(ctx context.Context) (list []string, err error) {
+	err = c.try(ctx, "listing the subjects", func() (err error) {
+		list, err = c.sr.Subjects(ctx)
+		return err
+	})
+	return list, err
+}
+
 // Tables are the tables of a source as their newest schemas describe them: the
 // columns that are captured, of every table that ever was.
 func (c *Client) Tables(ctx context.Context, topics schemas.Topics, source string) ([]*cdc.Table, error) {
-	var subjects []string
-	err := c.try(ctx, "listing the subjects", func() (err error) {
-		subjects, err = c.sr.Subjects(ctx)
-		return err
-	})
+	subjects, err := c.subjects(ctx)
 	if err != nil {
 		return nil, err
 	}

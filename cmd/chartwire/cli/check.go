@@ -19,11 +19,11 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Everything that would stop or falsify a run, each with its fix",
-		Long: `Reads the configuration, compiles the maps, and asks the databases, Kafka and
-HubSpot for everything that a run will need: settings, grants, retention, ACLs,
-properties, options, pipelines. Names every problem at once, each with its fix,
-and changes nothing, unless --create-properties is said. Exit code 1 if
-anything is wrong.`,
+		Long: `Reads the configuration, compiles the maps, and asks the databases, Kafka, the
+schema registry and HubSpot for everything that a run will need: settings, grants,
+retention, properties, options, pipelines; prints the least ACLs. Names every
+problem at once, each with its fix, and changes nothing, unless
+--create-properties is said. Exit code 1 if anything is wrong.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := a.site(cmd.Context())
@@ -77,20 +77,19 @@ func (c *checker) all(create bool) {
 
 // cluster checks Kafka and the registry, and prints the least ACLs.
 func (c *checker) cluster() {
-	c.head("kafka")
-	client, err := c.kafka.Client()
-	if err != nil {
+	c.head("kafka and the schema registry")
+	if err := c.ping(c.ctx); err != nil {
 		c.bad("%v", err)
-		return
+	} else {
+		c.fine("brokers answer")
 	}
-	defer client.Close()
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
-	if err := client.Ping(ctx); err != nil {
-		c.bad("no broker answers at %s: %v", strings.Join(c.kafka.Brokers, ", "), err)
-		return
+	if err := c.registry.Ping(ctx); err != nil {
+		c.bad("the schema registry does not answer: %v", err)
+	} else {
+		c.fine("the schema registry answers")
 	}
-	c.fine("brokers answer")
 	if c.cfg.Kafka.SASL != nil {
 		c.head("the least ACLs of the user %s (kafka-acls.sh)", c.cfg.Kafka.SASL.User)
 		for _, acl := range broker.ACLs(c.topics, c.kafka) {

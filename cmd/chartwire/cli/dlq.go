@@ -28,8 +28,17 @@ func (a *app) dlqCommand() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&f.Code, "code", "", "only this code of the destination, such as INVALID_OPTION")
 
 	letters := func(cmd *cobra.Command) ([]*deadletter.Letter, *site, error) {
-		s, err := a.site(cmd.Context())
+		s, err := a.reach(cmd.Context())
 		if err != nil {
+			return nil, nil, err
+		}
+		if sink != "" && !slices.Contains(s.sinkNames(), sink) {
+			err = usage(cmd, fmt.Errorf("the configuration has no sink %q; there are %v", sink, s.sinkNames()))
+		} else if f.Flow != "" {
+			err = s.knownFlows(cmd, []string{f.Flow})
+		}
+		if err != nil {
+			s.Close()
 			return nil, nil, err
 		}
 		var all []*deadletter.Letter

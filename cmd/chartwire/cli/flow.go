@@ -20,7 +20,7 @@ func (a *app) flowCommand() *cobra.Command {
 	status := &cobra.Command{
 		Use: "status [FLOW…]", Short: "Which flows are held, since when, by whom and why",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func (a *app) flowCommand() *cobra.Command {
 				if strings.TrimSpace(reason) == "" {
 					return usage(cmd, errors.New("say why with --reason: it is kept in the audit"))
 				}
-				s, err := a.site(cmd.Context())
+				s, err := a.reach(cmd.Context())
 				if err != nil {
 					return err
 				}
@@ -121,9 +121,13 @@ func (a *app) turnFlow(ctx context.Context, s *site, act, flow, reason string) e
 	if err != nil {
 		return err
 	}
-	for end := time.Now().Add(confirmation); time.Now().Before(end); {
-		if board, err = holds.Read(ctx, s.kafka, s.topics); err != nil {
-			return err
+	for end := time.Now().Add(confirmation); ctx.Err() == nil && time.Now().Before(end); {
+		board, err = holds.Read(ctx, s.kafka, s.topics)
+		if ctx.Err() != nil {
+			break // it stays asked for
+		}
+		if err != nil {
+			return fmt.Errorf("%s is asked for; looking whether it is carried out: %w", act, err)
 		}
 		if r := board.Requests[flow]; r.Offset >= at && board.Done(r) {
 			fmt.Fprintf(a.out, "flow %s: %s carried out\n", flow, act)
@@ -131,7 +135,6 @@ func (a *app) turnFlow(ctx context.Context, s *site, act, flow, reason string) e
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

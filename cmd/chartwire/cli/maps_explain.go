@@ -28,7 +28,7 @@ destination; a key of the root's rows will do. It changes nothing, and runs besi
 the stages. What is shown holds the row values themselves.`,
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ func (a *app) schemasCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use: "list [SOURCE…]", Short: "Every captured table, its versions, and whether it is held",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func (a *app) schemasCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use: "show SOURCE DB.TABLE", Short: "The versions of a table: what changed, and why it is held", Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ captures does so at once; where none runs, the next one does. Kept in the audit.
 			if reason == "" {
 				return usage(cmd, errors.New("--reason is needed: it is kept in the audit"))
 			}
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}

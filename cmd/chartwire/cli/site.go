@@ -57,13 +57,44 @@ func (a *app) site(ctx context.Context) (*site, error) {
 	return s, nil
 }
 
-// siteOf is [app.site] for a command that is about a source.
+// reach is [app.site] for a command that needs Kafka at once: stages wait for it.
+func (a *app) reach(ctx context.Context) (*site, error) {
+	s, err := a.site(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ping(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ping says if no broker answers.
+func (s *site) ping(ctx context.Context) error {
+	client, err := s.kafka.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := client.Ping(ctx); err != nil {
+		return broker.Denied(fmt.Errorf("no Kafka broker answers at %s: %w", strings.Join(s.kafka.Brokers, ", "), err))
+	}
+	return nil
+}
+
+// siteOf is [app.reach] for a command that is about a source.
 func (a *app) siteOf(cmd *cobra.Command, source string) (*site, error) {
 	s, err := a.site(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.has(cmd, source); err != nil {
+	if err = s.has(cmd, source); err == nil {
+		err = s.ping(cmd.Context())
+	}
+	if err != nil {
 		s.Close()
 		return nil, err
 	}

@@ -137,13 +137,16 @@ func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, re
 		return err
 	}
 	topic, err := s.orders(ctx)
-	if err != nil {
-		return err
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("it is asked for; looking whether it is carried out: %w", err)
 	}
-	for end := time.Now().Add(confirmation); time.Now().Before(end); {
+	for end := time.Now().Add(confirmation); ctx.Err() == nil && time.Now().Before(end); {
 		state, err := s.latestCut(ctx, source)
+		if ctx.Err() != nil {
+			break // it stays asked for
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("it is asked for; looking whether it is carried out: %w", err)
 		}
 		if orders.Answered(state, topic, id) {
 			if state.Asked == id && state.Refused != "" {
@@ -154,7 +157,6 @@ func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, re
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

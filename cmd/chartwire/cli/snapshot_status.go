@@ -22,7 +22,7 @@ func (a *app) snapshotStatus() *cobra.Command {
 		Use: "status [SOURCE [DB.TABLE]]", Short: "How far tables are read: rows, rate, time left, and the stream's lag meanwhile",
 		Args: args(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}

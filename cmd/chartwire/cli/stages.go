@@ -34,6 +34,9 @@ func (a *app) stageCommands() []*cobra.Command {
 			Use: use, Short: short, Long: long,
 			RunE: func(cmd *cobra.Command, names []string) error { return a.runStages(cmd.Context(), addr, kinds, names) },
 		}
+		if len(kinds) > 1 {
+			cmd.Args = args(cobra.NoArgs)
+		}
 		cmd.Flags().StringVar(&addr, "http", "", "where metrics, health and status are served (http.address of the configuration by default)")
 		return cmd
 	}
@@ -81,6 +84,7 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 	if addr == "" {
 		addr = s.cfg.HTTP.Address
 	}
+	asked := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
@@ -89,6 +93,9 @@ func (a *app) runStages(ctx context.Context, addr string, kinds, names []string)
 		cancel()
 		if serr := g.Wait(); serr != nil {
 			return serr // which ended the start
+		}
+		if asked.Err() != nil {
+			return nil // told to end while it waited
 		}
 		return err
 	}
@@ -271,7 +278,7 @@ func (b *builder) capture(name string) (*stage, error) {
 			if st.Waiting != "" {
 				return errors.New("waiting for " + st.Waiting)
 			}
-			return notReady(st.Holding, "source", st.Heard)
+			return notReady(st.Holding, st.Trouble, "source", st.Heard)
 		},
 	}, nil
 }
@@ -311,7 +318,7 @@ func (b *builder) flow(name string) (*stage, error) {
 					oldest = s.Commit
 				}
 			}
-			return notReady(st.Holding, "newest mapped commit", oldest)
+			return notReady(st.Holding, st.Trouble, "newest mapped commit", oldest)
 		},
 	}, nil
 }
@@ -367,7 +374,7 @@ func (b *builder) deliver(name string) (*stage, error) {
 					oldest = beat
 				}
 			}
-			return notReady(st.Holding, "newest heartbeat at the sink", oldest)
+			return notReady(st.Holding, st.Trouble, "newest heartbeat at the sink", oldest)
 		},
 	}, nil
 }
@@ -376,8 +383,10 @@ func (b *builder) deliver(name string) (*stage, error) {
 // Heartbeats leave a source twice a second; MariaDB's times have whole seconds.
 const stale = 10 * time.Second
 
-func notReady(holding bool, what string, at time.Time) error {
+func notReady(holding bool, trouble, what string, at time.Time) error {
 	switch {
+	case trouble != "":
+		return errors.New("cannot even stand by: " + trouble)
 	case !holding:
 		return nil // a standby is ready: it has nothing to move
 	case at.IsZero():

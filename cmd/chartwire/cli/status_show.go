@@ -39,13 +39,15 @@ func (r *answer) show(w io.Writer, now time.Time) error {
 		return r.capture(w, now)
 	case "map":
 		return r.mapped(w, now)
+	case "deliver":
+		return r.deliver(w, now)
 	}
-	return r.deliver(w, now)
+	return nil // a start, which has said all
 }
 
 func (r *answer) capture(w io.Writer, now time.Time) error {
 	var s captureStatus
-	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding) {
+	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding, s.Trouble) {
 		return err
 	}
 	fmt.Fprintf(w, "  captured  %d rows in %d transactions since %s; heard of %s ago, committed %s ago\n",
@@ -77,7 +79,7 @@ func (r *answer) capture(w io.Writer, now time.Time) error {
 
 func (r *answer) mapped(w io.Writer, now time.Time) error {
 	var s pipeline.MapStatus
-	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding) {
+	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding, s.Trouble) {
 		return err
 	}
 	for _, name := range keys(s.Sources) {
@@ -99,7 +101,7 @@ func (r *answer) deliver(w io.Writer, now time.Time) error {
 		pipeline.DeliverStatus
 		Account json.RawMessage `json:"account"`
 	}
-	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding) {
+	if err := json.Unmarshal(r.Status, &s); err != nil || standby(w, s.Holding, s.Trouble) {
 		return err
 	}
 	for _, flow := range keys(s.Halts) {
@@ -177,8 +179,8 @@ func again(w io.Writer, now, at time.Time) {
 	}
 }
 
-func standby(w io.Writer, holding bool) bool {
-	if !holding {
+func standby(w io.Writer, holding bool, trouble string) bool {
+	if !holding && trouble == "" {
 		fmt.Fprintln(w, "  stands by: another process holds it, or it is about to start")
 	}
 	return !holding

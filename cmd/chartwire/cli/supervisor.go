@@ -40,10 +40,11 @@ type supervisor struct {
 	stages   []*stage
 	ack      http.Handler // nil: no pages are sent from here
 	halted   map[*stage]error
+	failed   map[*stage]error // and waits to run again
 }
 
 func newSupervisor(log *slog.Logger, metrics prometheus.Registerer) *supervisor {
-	s := &supervisor{log: log, starting: "compiling the maps"}
+	s := &supervisor{log: log, starting: "compiling the maps", halted: map[*stage]error{}, failed: map[*stage]error{}}
 	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chartwire_starting",
 		Help: "1 until the process has what it needs to start its stages; readyz says what it waits for."}, func() float64 {
 		s.mu.Lock()
@@ -124,9 +125,6 @@ func (s *supervisor) keep(ctx context.Context, st *stage) {
 		if code := cdc.HaltCode(err); code != "" {
 			log.Error("halted: a person must decide", "code", code, "err", err, "explain", "chartwire explain "+code)
 			s.mu.Lock()
-			if s.halted == nil {
-				s.halted = map[*stage]error{}
-			}
 			s.halted[st] = err
 			s.mu.Unlock()
 			return
@@ -135,10 +133,16 @@ func (s *supervisor) keep(ctx context.Context, st *stage) {
 			wait = restart
 		}
 		log.Error("ended; it starts again", "err", err, "in", wait)
+		s.mu.Lock()
+		s.failed[st] = err
+		s.mu.Unlock()
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
+		s.mu.Lock()
+		delete(s.failed, st)
+		s.mu.Unlock()
 		wait = min(2*wait, restartMax)
 	}
 }
@@ -165,6 +169,9 @@ func (s *supervisor) report() []Report {
 		if err := st.ready(); err != nil {
 			r.Ready = err.Error()
 		}
+		if err, ok := s.failed[st]; ok {
+			r.Ready = fmt.Sprintf("ended, and starts again: %v", err)
+		}
 		if st.halt != nil {
 			if code, text := st.halt(); code != "" {
 				r.Halted, r.Error, r.Ready = code, text, "halted"
@@ -182,7 +189,7 @@ func (s *supervisor) report() []Report {
 func (s *supervisor) serve(ctx context.Context, addr string, metrics prometheus.Gatherer) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	// Health is that the process answers and no stage has halted: a restart
+	// Health is that the process answers, whatever its stages are at: a restart
 	// mends neither a purged binlog nor a slow HubSpot.
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {

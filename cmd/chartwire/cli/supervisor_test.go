@@ -18,7 +18,8 @@ func TestSupervisorHalted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	fine := func() error { return nil }
-	sup := &supervisor{log: slog.New(slog.DiscardHandler), stages: []*stage{
+	sup := newSupervisor(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	sup.begin([]*stage{
 		{kind: "capture", name: "om", ready: fine, status: func() any { return nil },
 			run: func(context.Context) error {
 				return fmt.Errorf("reading the source: %w", cdc.Haltf("binlog-purged", "gone"))
@@ -28,7 +29,7 @@ func TestSupervisorHalted(t *testing.T) {
 		{kind: "deliver", name: "crm", ready: fine, status: func() any { return nil },
 			halt: func() (string, string) { return "hubspot-credentials", "refused" },
 			run:  func(ctx context.Context) error { <-ctx.Done(); return nil }},
-	}}
+	}, nil)
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(sup)
 	halted := func() map[string]float64 {

@@ -21,7 +21,7 @@ func (a *app) topicsCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use: "list", Short: "The topics, and how many offsets each has", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ row values themselves: it goes to the standard output and nowhere else.`,
 			if q.limit < 1 {
 				return usage(cmd, fmt.Errorf("--limit %d shows nothing", q.limit))
 			}
-			s, err := a.site(cmd.Context())
+			s, err := a.reach(cmd.Context())
 			if err != nil {
 				return err
 			}

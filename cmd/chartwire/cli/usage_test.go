@@ -39,6 +39,9 @@ func TestUsage(t *testing.T) {
 	f("rewind om", 2, "--to", "Try: chartwire rewind --help")
 	f("rewind om --to yesterday", 2, `"yesterday" is no time`)
 	f("skip om", 2, "--reason")
+	f("run om", 2, `unknown command "om" for "chartwire run"`, "Try: chartwire run --help")
+	f("dlq list --sink nosuch", 2, `the configuration has no sink "nosuch"; there are [hubspot notify]`)
+	f("dlq list --flow nosuch", 2, `the configuration has no flow "nosuch"`)
 	f("capture nosuch", 2, `the configuration has no "nosuch"`, "Try: chartwire capture --help")
 	for _, verb := range []string{"rewind nosuch --to 0-1-1", "skip nosuch --reason x", "reload nosuch", "snapshot pause nosuch", "snapshot status nosuch", "schemas list nosuch"} {
 		f(verb, 2, `the configuration has no source "nosuch"; there are [labs om]`)
