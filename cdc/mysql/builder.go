@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"cmp"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -21,27 +23,23 @@ type builder struct {
 	// must have this checksum.
 	skip     int64
 	skipLast uint64
-	saves    map[string]savepoint
-}
-
-type savepoint struct {
-	changes int
-	pieces  bool
+	// given is how many of its row images left with its pieces, or were counted
+	// with them; saves, how many there were at each savepoint.
+	given int64
+	saves map[string]int64
 }
 
 // restart begins where the consumer stands, perhaps inside a transaction.
 func (b *builder) restart(c cdc.Checkpoint) {
-	*b = builder{arena: b.arena[:0], txn: cdc.Txn{Changes: b.txn.Changes[:0]}, skip: c.Rows, skipLast: c.Last, pieces: c.Rows > 0}
+	*b = builder{arena: b.arena[:0], txn: cdc.Txn{Changes: b.txn.Changes[:0]}, skip: c.Rows, skipLast: c.Last, pieces: c.Rows > 0, given: c.Rows}
 }
 
 // begin empties it for the next transaction.
 func (b *builder) begin() {
 	b.clear()
 	b.touched = false
-	b.pieces = b.skip > 0
-	if b.saves != nil {
-		clear(b.saves)
-	}
+	b.pieces, b.given = b.skip > 0, b.skip
+	clear(b.saves)
 }
 
 func (b *builder) clear() {
@@ -84,7 +82,7 @@ func (b *builder) last(commit time.Time, c cdc.Checkpoint) *cdc.Txn {
 func (b *builder) piece(id string, commit time.Time, c cdc.Checkpoint) *cdc.Txn {
 	b.txn.Begin, b.txn.End, b.txn.ID = !b.pieces, false, id
 	b.txn.CommitTime, b.txn.Checkpoint = commit, c
-	b.pieces = true
+	b.pieces, b.given = true, c.Rows
 	return &b.txn
 }
 
@@ -93,23 +91,25 @@ func (b *builder) size() int {
 	return len(b.arena) + len(b.txn.Changes)*int(unsafe.Sizeof(cdc.Change{}))
 }
 
-// save and back follow savepoints: what came after one may still be undone.
-func (b *builder) save(name string) {
+// save and back follow savepoints: what came after one may still be undone. One
+// is where so many row images of the transaction were.
+func (b *builder) save(name string, rows int64) {
 	if b.saves == nil {
-		b.saves = map[string]savepoint{}
+		b.saves = map[string]int64{}
 	}
-	b.saves[name] = savepoint{len(b.txn.Changes), b.pieces}
+	b.saves[name] = rows
 }
 
 func (b *builder) back(name string, at place) error {
-	s, ok := b.saves[name]
+	rows, ok := b.saves[name]
 	if !ok && len(b.txn.Changes) == 0 && !b.pieces {
 		return nil
 	}
-	if !ok || s.pieces != b.pieces || s.changes > len(b.txn.Changes) {
+	if !ok || rows < b.given {
 		return cdc.Haltf(HaltSavepoint, "the transaction at %s goes back to a savepoint, and rows after it have left already; read its tables again", at)
 	}
-	b.txn.Changes = b.txn.Changes[:s.changes]
+	i, _ := slices.BinarySearchFunc(b.txn.Changes, rows, func(c cdc.Change, rows int64) int { return cmp.Compare(c.Index, rows) })
+	b.txn.Changes = b.txn.Changes[:i]
 	return nil
 }
 

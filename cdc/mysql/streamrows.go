@@ -134,7 +134,7 @@ func (st *stream) query(q *query, text, database string) error {
 			return cdc.Haltf(HaltStatement, "the statement at %s changed rows, and the log has no rows of it; run SET GLOBAL binlog_format=ROW at the source, let its sessions reconnect, and read the tables again", st.f.at)
 		}
 	case querySave:
-		st.out.save(q.name)
+		st.out.save(q.name, st.f.g.rows)
 	case queryBack:
 		return st.out.back(q.name, st.f.at)
 	case queryTable:
