@@ -34,7 +34,7 @@ func quietFollower(maria bool) (f *follower, ends *int) {
 }
 
 func TestEventsThatNoServerSendsOften(t *testing.T) {
-	faults.Shows(t, "incident", "halts with incident")
+	faults.Shows(t, "incident", "halts with binlog-incident")
 	faults.Shows(t, "event-unknown", "halts with event-unknown, unless the event says that it may be ignored")
 	faults.Shows(t, "event-damaged", "halts with the place; the position does not move")
 	f := func(want string, raw []byte) {

@@ -18,7 +18,7 @@ import (
 // design lists), and what becomes of it.
 
 func TestHalts(t *testing.T) {
-	faults.Shows(t, "statement-dml", "halts with binlog-statement at its place")
+	faults.Shows(t, "statement-dml", "halts with statement-event at its place")
 	faults.Shows(t, "minimal-image", "halts with its place, and no value in the words")
 	faults.Shows(t, "partial-json", "halts with its place, and no value in the words")
 	each(t, func(t *testing.T, k kind) {
