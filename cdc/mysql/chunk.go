@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -183,6 +184,16 @@ func (t *snapshotTable) statement(collations map[string][2]string) {
 // of older cuts, are of the text in utf8mb4.
 const rawText = "x"
 
+// keyed says whether the keys of a request are of the table as it is.
+func (t *snapshotTable) keyed(q *chunkRequest) bool {
+	for _, key := range [][]string{q.after, q.until} {
+		if key != nil && (len(key) != len(t.keys) || q.key != nil && !slices.Equal(q.key, t.enc.Table().KeyNames())) {
+			return false
+		}
+	}
+	return true
+}
+
 // condition limits the read to the rows behind a key, up to another, either of
 // which may be nil, and to those that somebody asked for.
 func (t *snapshotTable) condition(after, until []string, where string) string {
@@ -258,6 +269,10 @@ func (w *worker) read(ctx context.Context, q *chunkRequest, c *chunk, results ch
 	if err != nil {
 		return err
 	}
+	if !t.keyed(q) {
+		return fmt.Errorf("reading rows of %s: its key is another than that of the rows read before; the log comes to the statement that changed it, "+
+			"or else `chartwire snapshot stop` and start begin anew", q.id)
+	}
 	c.info, c.total, c.shape = t.info, t.info.rows, t.enc.Table()
 	if q.plan {
 		if err := w.findEnd(t, q); err != nil {
@@ -278,6 +293,9 @@ func (w *worker) read(ctx context.Context, q *chunkRequest, c *chunk, results ch
 		limit *= 2 // it may have grown since its end was found
 	}
 	err = t.fill(w.c, q, limit, largeChunk*w.s.cfg.Piece, c)
+	if cdc.HaltCode(err) == image.HaltCorrupt {
+		err = w.changed(ctx, q, t, err)
+	}
 	if err == nil && t.mark == markSnapshot {
 		_, err = w.c.query("COMMIT")
 	}
@@ -290,27 +308,6 @@ func (w *worker) read(ctx context.Context, q *chunkRequest, c *chunk, results ch
 	}
 	return nil
 }
-
-// unread says what is wrong without what the server says: its text may quote the
-// statement, and so a key.
-func (w *worker) unread(q *chunkRequest, err error) error {
-	if err == errLarge {
-		return err
-	}
-	code := serverCode(err)
-	if code == gomysql.ER_LOCK_WAIT_TIMEOUT {
-		return fmt.Errorf("reading rows of %s: some are locked, by a transaction that goes on or is prepared (XA RECOVER): %w", q.id, serverSays(code))
-	}
-	if code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
-		return fmt.Errorf("reading rows of %s: %w", q.id, serverSays(code))
-	}
-	return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, said(err)))
-}
-
-// serverSays is the number of a server's error.
-type serverSays uint16
-
-func (e serverSays) Error() string { return fmt.Sprintf("the server says %d", uint16(e)) }
 
 // findEnd finds the last key of a part of so many rows, whatever is asked of
 // them: every part takes about as long.

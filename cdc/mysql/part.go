@@ -123,7 +123,7 @@ func (st *stream) request() {
 		}
 		p.window = &window{keys: map[string]struct{}{}, most: maxKeys / (partsEach * st.snap.workers)}
 		st.snap.free--
-		q := chunkRequest{id: l.id, part: p, window: p.window, columns: st.selected[l.id].Columns, after: p.after, until: p.until, last: p.last,
+		q := chunkRequest{id: l.id, part: p, window: p.window, columns: st.selected[l.id].Columns, after: p.after, until: p.until, last: p.last, key: l.state.Key,
 			rows: st.snap.pace.most(l.rows), version: l.version, p0: st.f.pos.at}
 		if again, _ := l.task(); again >= 0 {
 			q.where = l.state.Again[again].Where

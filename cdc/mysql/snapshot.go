@@ -2,11 +2,15 @@ package mysql
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"chartwire/cdc"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
 // chunk is what a worker says of a part: its end alone, when planned, and then
@@ -47,8 +51,9 @@ type chunkRequest struct {
 	window       *window
 	columns      []string
 	after, until []string
-	last         bool // the part is the last one
-	plan         bool // find the part's end first
+	key          []string // the columns that these are of, if that is known
+	last         bool     // the part is the last one
+	plan         bool     // find the part's end first
 	where        string
 	rows         int
 	version      int
@@ -146,9 +151,7 @@ func (w *worker) run(ctx context.Context, requests <-chan chunkRequest, results 
 				c.high, _ = w.v.logEnd(w.c)
 			}
 			if c.err != nil && cdc.HaltCode(c.err) == "" && c.err != errNoTable && w.c != nil {
-				w.c.close() // whatever it was, the next one starts on a fresh connection
-				w.c = nil
-				clear(w.tables)
+				w.drop() // whatever it was, the next one starts on a fresh connection
 			}
 			select {
 			case results <- c:
@@ -170,3 +173,51 @@ func (w *worker) pause(ctx context.Context) error {
 		return nil
 	}
 }
+
+// drop closes the connection, and forgets what was seen on it.
+func (w *worker) drop() {
+	w.c.close()
+	w.c = nil
+	clear(w.tables)
+}
+
+var errChanged = errors.New("a statement changed the table since it was described")
+
+// changed says what it means that a row does not read as its table was described:
+// mostly that a statement has changed the table since, which the log comes to. The
+// rest of the result is still on its way.
+func (w *worker) changed(ctx context.Context, q *chunkRequest, t *snapshotTable, corrupt error) (err error) {
+	w.drop()
+	if w.c, err = w.s.dial(ctx); err != nil {
+		return err
+	}
+	now, err := w.describeNow(q)
+	switch {
+	case err != nil:
+		return err
+	case sameShape(t.enc.Table(), now.enc.Table()):
+		return corrupt
+	}
+	return errChanged
+}
+
+// unread says what is wrong without what the server says: its text may quote the
+// statement, and so a key.
+func (w *worker) unread(q *chunkRequest, err error) error {
+	if err == errLarge {
+		return err
+	}
+	code := serverCode(err)
+	if code == gomysql.ER_LOCK_WAIT_TIMEOUT {
+		return fmt.Errorf("reading rows of %s: some are locked, by a transaction that goes on or is prepared (XA RECOVER): %w", q.id, serverSays(code))
+	}
+	if code != 0 && cdc.HaltCode(w.s.explain(err)) == "" {
+		return fmt.Errorf("reading rows of %s: %w", q.id, serverSays(code))
+	}
+	return w.s.explain(fmt.Errorf("reading rows of %s: %w", q.id, said(err)))
+}
+
+// serverSays is the number of a server's error.
+type serverSays uint16
+
+func (e serverSays) Error() string { return fmt.Sprintf("the server says %d", uint16(e)) }
