@@ -134,14 +134,18 @@ func (t *term) refused(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Tim
 	id := p.rec.ID
 	i := slices.IndexFunc(p.sent, func(v lanes.Value) bool { return v.Name == r.Property })
 	if r.Property == "" || r.Property == id.Property || i < 0 {
-		e := p.base.Clone()
-		e.Refused = true
-		if !p.rec.Doubt().IsZero() { // a call before may have been carried out
-			p.unhold(e)
+		doubt := p.rec.Doubt()
+		if !now.Before(doubt) {
+			t.giveUp(p, r, lane, now)
+			return
 		}
-		t.store.Put(id.ID(), e)
-		t.bury(id, "", p.view.head, r, lane, now)
-		t.land(p.rec, nil)
+		// A call without an answer may still arrive: until then nothing newer
+		// may be written but what is written once more after it.
+		t.land(p.rec, func(part *lanes.Part) bool {
+			part.Attempts, part.Failed = 0, time.Time{}
+			part.Doubt, part.Again, part.NotBefore = doubt, true, doubt
+			return true
+		})
 		return
 	}
 	v := p.sent[i]
@@ -149,7 +153,9 @@ func (t *term) refused(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Tim
 	if head == nil {
 		head = p.view.head
 	}
-	t.store.Put(id.ID(), p.refused(v))
+	e := p.refused(v)
+	p.unhold(e, v)
+	t.store.Put(id.ID(), e)
 	t.bury(id, r.Property, head, r, lane, now)
 	t.land(p.rec, func(part *lanes.Part) bool {
 		for j := range part.Values {
@@ -159,6 +165,16 @@ func (t *term) refused(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Tim
 		}
 		return true
 	})
+}
+
+// giveUp makes what was to be written a dead letter.
+func (t *term) giveUp(p *plan, r *sinks.Rejected, lane sinks.Lane, now time.Time) {
+	id, e := p.rec.ID, p.base.Clone()
+	e.Refused = true
+	p.unhold(e, p.sent...)
+	t.store.Put(id.ID(), e)
+	t.bury(id, "", p.view.head, r, lane, now)
+	t.land(p.rec, nil)
 }
 
 const (
@@ -189,7 +205,7 @@ func (t *term) unanswered(p *plan, u *sinks.Unavailable, c call, now time.Time) 
 		}
 	}
 	if len(c.plans) == 1 && attempts >= lonely && t.success.After(since) {
-		t.refused(p, unanswered(attempts, u.Err), lane, now)
+		t.giveUp(p, unanswered(attempts, u.Err), lane, now)
 		return
 	}
 	wait := backoff(u.Wait, attempts)

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -204,27 +205,54 @@ func testLeaseOver(t *testing.T, e *deliverEnv) {
 	e.equal()
 }
 
-// testRefusedInDoubt has the repetition of a lost answer be refused: what the
-// destination holds now is what the first call brought.
+// testRefusedInDoubt has the repetition of a lost answer be refused, as a whole
+// and but for a property: what the destination holds now is what the first call
+// brought.
 func testRefusedInDoubt(t *testing.T, e *deliverEnv) {
 	e.start()
+	for _, property := range []string{"", "a"} {
+		e.send(e.mutation("p", sinks.Realtime, "a", "A", "b", "x"))
+		e.settle(soon)
+		calls := 0
+		e.sink.Refuse(func(w sinks.Write) *sinks.Rejected {
+			if calls++; calls == 1 || !slices.Contains(names(w), "a") {
+				return nil
+			}
+			return &sinks.Rejected{Code: "CONFLICT", Class: "identity", Message: "it is another's", Property: property}
+		})
+		e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultLostAnswer})
+		e.send(e.mutation("p", sinks.Realtime, "a", "B", "b", "x"))
+		e.settle(soon)
+		if ls := e.letters(); len(ls) != 1 {
+			t.Fatalf("%d dead letters, want 1", len(ls))
+		}
+		e.sink.Refuse(nil)
+		e.send(e.mutation("p", sinks.Realtime, "a", "A", "b", "x"))
+		e.settle(soon)
+		e.equal()
+	}
+}
+
+// testLateAndRefused has a call arrive late after its repetition was refused and
+// something newer was written.
+func testLateAndRefused(t *testing.T, e *deliverEnv) {
+	e.lag = time.Second
+	late := &lateSink{Memory: e.sink}
+	e.start(func(o *pipeline.DeliverOptions) { o.Sink = late })
 	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
 	e.settle(soon)
-	calls := 0
+	var refused atomic.Int32
 	e.sink.Refuse(func(sinks.Write) *sinks.Rejected {
-		if calls++; calls == 1 {
+		if refused.Add(1) > 1 {
 			return nil
 		}
 		return &sinks.Rejected{Code: "CONFLICT", Class: "identity", Message: "it is another's"}
 	})
-	e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultLostAnswer})
+	late.delay(0, 900*time.Millisecond)
 	e.send(e.mutation("p", sinks.Realtime, "a", "B"))
+	e.eventually(soon, "the refusal", func() bool { return refused.Load() > 0 })
+	e.send(e.mutation("p", sinks.Realtime, "a", "C"))
 	e.settle(soon)
-	if ls := e.letters(); len(ls) != 1 {
-		t.Fatalf("%d dead letters, want 1", len(ls))
-	}
-	e.sink.Refuse(nil)
-	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
-	e.settle(soon)
+	late.wait()
 	e.equal()
 }

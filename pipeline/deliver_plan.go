@@ -228,10 +228,13 @@ func (p *plan) hold(e *shadow.Entry, r sinks.Result, mended []string) []string {
 	return mended
 }
 
-// unhold notes that it is not known any more what the destination holds of what
-// was sent.
-func (p *plan) unhold(e *shadow.Entry) {
-	for _, v := range p.sent {
+// unhold notes that it is not known any more what the destination holds of
+// values that were sent, if a call before may have been carried out.
+func (p *plan) unhold(e *shadow.Entry, sent ...lanes.Value) {
+	if p.rec.Doubt().IsZero() {
+		return
+	}
+	for _, v := range sent {
 		if s := e.Property(v.Name); s != nil {
 			n := *s
 			n.Held = false

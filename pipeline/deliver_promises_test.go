@@ -43,6 +43,7 @@ var deliverPromises = []struct {
 	{"what a holder sends at its end is waited for", nil, testLateTakeOver},
 	{"a halt forgets no doubt", nil, testHaltInDoubt},
 	{"a refusal forgets no doubt", nil, testRefusedInDoubt},
+	{"a call arrives late, and its repetition was refused", nil, testLateAndRefused},
 	{"no call starts after the lease", nil, testLeaseOver},
 	{"heartbeats are seen when all before them is done", nil, testHeartbeat},
 	{"a record that the destination lost is written whole", nil, testLostRecord},
