@@ -151,8 +151,12 @@ func (t *snapshotTable) statement(collations map[string][2]string) {
 			kc.real, expr = true, expr+"+0e0" // all its digits
 		case gomysql.MYSQL_TYPE_BIT:
 			kc.number, expr = true, expr+"+0"
+		case gomysql.MYSQL_TYPE_YEAR:
+			if kc.number = true; m.Declared == "year(2)" { // printed and compared without its century
+				kc.name, expr = "YEAR("+expr+")", "YEAR("+expr+")"
+			}
 		case gomysql.MYSQL_TYPE_TINY, gomysql.MYSQL_TYPE_SHORT, gomysql.MYSQL_TYPE_INT24, gomysql.MYSQL_TYPE_LONG,
-			gomysql.MYSQL_TYPE_LONGLONG, gomysql.MYSQL_TYPE_NEWDECIMAL, gomysql.MYSQL_TYPE_YEAR:
+			gomysql.MYSQL_TYPE_LONGLONG, gomysql.MYSQL_TYPE_NEWDECIMAL:
 			kc.number = true
 		case gomysql.MYSQL_TYPE_STRING, gomysql.MYSQL_TYPE_VARCHAR, gomysql.MYSQL_TYPE_BLOB:
 			switch real := byte(m.Meta >> 8); {

@@ -1,10 +1,12 @@
 package mysql
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -12,6 +14,9 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/integration/faults"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	gopacket "github.com/go-mysql-org/go-mysql/packet"
 )
 
 // The recorded logs are read whole: what the fuzzer damages is real.
@@ -129,7 +134,7 @@ func leaks(err error, f *follower) bool {
 }
 
 func fuzzPasser(like *follower, maria bool) *passer {
-	st := &stream{s: &Source{}, v: &server{maria: maria}, selected: like.tables.selected, loads: map[cdc.TableID]*load{}}
+	st := &stream{s: &Source{}, side: goneServer(), v: &server{maria: maria}, selected: like.tables.selected, loads: map[cdc.TableID]*load{}}
 	st.f.pos = position{byID: true, set: gtidSet{maria: maria}, at: place{"bin.000001", 1000}}
 	fo := st.observer(st.f.pos.at, st.f.pos)
 	fo.checksummed = like.checksummed
@@ -137,6 +142,16 @@ func fuzzPasser(like *follower, maria bool) *passer {
 	k := &passer{st: st, f: fo, out: cdc.Passage{Events: map[string]int{}}}
 	fo.query, fo.decided = k.query, k.decided
 	return k
+}
+
+// goneServer is a connection to a server that answers nothing any more.
+func goneServer() *conn {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	us, them := net.Pipe()
+	us.Close()
+	them.Close()
+	return &conn{Conn: &client.Conn{Conn: gopacket.NewConn(us)}, ctx: ctx}
 }
 
 func xaStatement(gtrid, bqual []byte, format int32) string {

@@ -25,6 +25,8 @@ func printed(name string, t *cdc.Type) string {
 		return name + "+0"
 	case cdc.KindFloat, cdc.KindDouble:
 		return name + "+0e0"
+	case cdc.KindYear:
+		return "year(" + name + ")"
 	}
 	return name
 }

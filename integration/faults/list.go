@@ -106,6 +106,7 @@ var List = []Fault{
 	{"json-text", "types", "JSON as the server prints it"},
 	{"geometry", "types", "geometry of every kind"},
 	{"generated", "types", "generated and invisible columns"},
+	{"hidden-columns", "types", "columns that a server keeps for itself"},
 	{"snapshot-equals-stream", "types", "a value that snapshot and stream map differently"},
 	{"schema-incompatible", "types", "a new shape that readers of the old one cannot take"},
 	{"schema-registry-away", "types", "the registry is away when a new shape comes"},

@@ -1,5 +1,9 @@
 package image
 
+// mysqlCollations is the highest collation id of MySQL that is MySQL's own. From
+// 1024 on its administrators number theirs, where MariaDB has some of its own.
+const mysqlCollations = 350
+
 // charsetOf names the charset of a collation id, "" for one that neither MySQL
 // nor MariaDB is known to have. The two servers agree on the ids they share.
 func charsetOf(collation uint64) string {

@@ -90,6 +90,7 @@ type column struct {
 	take     bool
 	unsigned bool
 	wideBit  bool  // BIT(64), written as a decimal
+	century  bool  // YEAR(2) of MariaDB, which is printed without
 	prefix   uint8 // bytes of the length in front of the value; 0: size is the length
 	size     int
 	fsp      int  // fractional digits of a time
@@ -199,7 +200,7 @@ func (c *column) describe(m *ColumnMeta, t byte) (cdc.Type, error) {
 		c.code = codeDate
 		return cdc.Type{Kind: cdc.KindDate}, nil
 	case typeYear:
-		c.code = codeYear
+		c.code, c.century = codeYear, m.Declared == "year(2)"
 		return cdc.Type{Kind: cdc.KindYear}, nil
 	case typeBit:
 		c.code, c.wideBit = codeBit, int(m.Meta>>8)*8+int(m.Meta&0xff) == 64

@@ -19,7 +19,8 @@ var (
 // Compile makes the encoder of a table for the named columns; those of the
 // primary key are taken whether named or not, and nil means all. A name that
 // the table does not have is no error: this version of the table lacks it
-// (see [Encoder.Missing]). What the columns hold and cannot be read faithfully
+// (see [Encoder.Missing]); columns that a server keeps for itself are not among
+// all. What the columns hold and cannot be read faithfully
 // is a [*cdc.Halt]; so is a table without a primary key.
 func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 	t := &cdc.Table{Source: meta.Source, Database: meta.Database, Name: meta.Name}
@@ -28,19 +29,23 @@ func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 		return nil, cdc.Haltf(HaltNoKey, "%s has no primary key, so its rows cannot be told apart; add one, or leave the table out", t.ID())
 	}
 	out := make([]int, len(meta.Columns)) // column of the table to column of the row
+	own := meta.ownColumns()
 	for i := range meta.Columns {
 		m := &meta.Columns[i]
 		if m.Name == "" {
 			return nil, cdc.Haltf(HaltMetadata, "the stream does not name the columns of %s; run SET GLOBAL binlog_row_metadata=FULL at the source, and capture from there", t.ID())
 		}
 		c, real, err := compileColumn(m)
-		take := columns == nil || slices.Contains(columns, m.Name) || slices.Contains(meta.Key, i)
+		take := columns == nil && i < own || slices.Contains(columns, m.Name) || slices.Contains(meta.Key, i)
 		if err != nil { // a value whose end is unknown cannot even be skipped
 			return nil, halt(t, m, real, err)
 		}
 		out[i] = -1
 		if take {
 			typ, err := c.describe(m, real)
+			if err == nil && c.charset != nil && !meta.MariaDB && m.Collation > mysqlCollations {
+				err = errCharset
+			}
 			if err != nil {
 				return nil, halt(t, m, real, err)
 			}
@@ -79,7 +84,7 @@ func halt(t *cdc.Table, m *ColumnMeta, real byte, err error) error {
 	code := HaltType
 	switch err {
 	case errCharset:
-		return cdc.Haltf(HaltCharset, "%s column %s has collation %d, whose character set cannot be read; convert the column to utf8mb4, or take it out of the field maps", t.ID(), m.Name, m.Collation)
+		return cdc.Haltf(HaltCharset, "%s column %s has collation %d, whose character set cannot be read; convert the column to a collation of utf8mb4 that comes with the server, or take it out of the field maps", t.ID(), m.Name, m.Collation)
 	case errLabels:
 		code = HaltMetadata
 	}

@@ -267,6 +267,7 @@ func TestHalts(t *testing.T) {
 	f(image.HaltType, "out of range", image.ColumnMeta{Type: 246, Meta: 70 << 8})
 	f(image.HaltCharset, "collation 9999,", image.ColumnMeta{Type: 252, Meta: 2, Collation: 9999})
 	f(image.HaltCharset, "collation 800,", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 800, Labels: []string{"a"}})
+	f(image.HaltCharset, "collation 1029,", image.ColumnMeta{Type: 252, Meta: 2, Collation: 1029}) // MariaDB's is one of latin1
 	f(image.HaltMetadata, "labels", image.ColumnMeta{Type: 254, Meta: 247<<8 | 1, Collation: 45})
 
 	_, err := image.Compile(&image.TableMeta{Key: []int{0}, Columns: []image.ColumnMeta{id, {Name: "d", Type: 10}, {Name: "d_raw", Type: 10}}, Dates: map[string]image.DatePolicy{"d": image.DateRaw}}, nil)

@@ -1,5 +1,7 @@
 package image
 
+import "strings"
+
 // TableMeta is what the stream's table-map event says of a table.
 type TableMeta struct {
 	Source   string // the source's name in the configuration
@@ -11,6 +13,17 @@ type TableMeta struct {
 	// Dates says of columns with dates what becomes of those that cannot be
 	// said; what is not in it becomes null.
 	Dates map[string]DatePolicy
+}
+
+// ownColumns counts the columns that are the table's own. MariaDB keeps the hash
+// of a unique key too long for an index in a column behind them, which its log
+// has and nothing else shows.
+func (m *TableMeta) ownColumns() int {
+	n := len(m.Columns)
+	for m.MariaDB && n > 0 && m.Columns[n-1].Type == typeLongLong && strings.HasPrefix(m.Columns[n-1].Name, "DB_ROW_HASH_") {
+		n--
+	}
+	return n
 }
 
 // DatePolicy is what becomes of a zero, partial or impossible date, and of one

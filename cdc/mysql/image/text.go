@@ -15,14 +15,18 @@ import (
 // its sql_mode.
 //
 // A FLOAT is printed with six digits and a DOUBLE(m,d) with d; in an
-// expression both are printed with all their digits.
+// expression both are printed with all their digits. A YEAR(2) is printed
+// without its century, which the log has.
 func (e *Encoder) Select() []string {
 	s := make([]string, len(e.selected))
 	for i, k := range e.selected {
 		c := &e.columns[k]
 		s[i] = quoteName(c.name)
-		if c.code == codeFloat || c.code == codeDouble {
+		switch {
+		case c.code == codeFloat || c.code == codeDouble:
 			s[i] += "+0e0"
+		case c.century:
+			s[i] = "YEAR(" + s[i] + ")"
 		}
 	}
 	return s
