@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -52,6 +53,38 @@ func (st *stream) failed(r *round, err error) (over bool) {
 	}
 	st.log.Warn("the server cannot be read; trying the next one", "source", s.cfg.Name, "server", at, "next", s.addr(), "err", err.Error())
 	return false
+}
+
+// reach connects to the first of the servers whose log holds the position, and
+// finds it there, for one question about that log. Who calls it closes st.side.
+func (st *stream) reach(ctx context.Context) (from origin, err error) {
+	for r := new(round); ; {
+		if st.side, err = st.s.dial(ctx); err == nil {
+			if st.v, err = ask(st.side); err == nil {
+				from, err = st.locate(ctx)
+			}
+			if err == nil {
+				return from, nil
+			}
+			st.side.close()
+			err = st.s.explain(err)
+		}
+		if _, ok := haltOf(err); ctx.Err() != nil || cdc.HaltCode(err) != "" && !ok {
+			return from, err
+		}
+		if !st.failed(r, err) {
+			continue
+		}
+		switch {
+		case r.late != nil:
+			return from, st.joined(r, r.late.halt)
+		case r.refused != nil:
+			return from, st.joined(r, r.refused)
+		case len(st.s.addrs) == 1:
+			return from, r.away
+		}
+		return from, fmt.Errorf("none of the source's %d servers answers: %s", len(st.s.addrs), strings.Join(r.answers, "; "))
+	}
 }
 
 // verdict is the error that ends the stream after a round, or nil if the next

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -125,9 +126,12 @@ func TestFailoverByItself(t *testing.T) {
 
 		// Alone, a replica that stays behind is waited for as long as it is said to.
 		alone := *r
-		alone.cfg.Addr, alone.cfg.Others, alone.cfg.Catchup, alone.cfg.Metrics = late.Addr, nil, 300*time.Millisecond, nil
+		alone.cfg.Addr, alone.cfg.Others, alone.cfg.Catchup, alone.cfg.Metrics = late.Addr, nil, 300*time.Millisecond, prometheus.NewRegistry()
 		if err := alone.tap(q.resume()).halt(HaltErrant); !strings.Contains(err.Error(), "waited") {
 			t.Errorf("%v", err)
+		}
+		if gauge(t, alone.cfg.Metrics.(*prometheus.Registry), "chartwire_capture_server_behind_seconds") != 0 {
+			t.Error("nobody waits any more, and the gauge says so")
 		}
 
 		unlock()
@@ -254,11 +258,29 @@ func TestFailoverErrant(t *testing.T) {
 		log := &lines{}
 		r.cfg.Log = slog.New(slog.NewTextHandler(log, nil))
 		r.cfg.Others = []string{replica.Addr}
+		before := q.last.Position
 		q = r.tap(q.resume())
 		want(t, append(show(t, q.next()), show(t, q.next())...),
 			"c people 4: id=4 name=of the replica alone note=NULL", "c people 5: id=5 name=unread note=NULL")
 		if !log.has("of_servers_unknown=") {
 			t.Errorf("the log does not name the errant transactions: %s", log.b.String())
+		}
+
+		// What a person asks of the log is asked of the server that is there.
+		w, err := r.rewound(q.last.Position, before.String())
+		must(t, err)
+		if w.Rows[r.id("people")] != 2 {
+			t.Errorf("from %s on there are %v", before, w.Rows)
+		}
+		s, err := New(r.cfg)
+		must(t, err)
+		passage, err := s.Passage(t.Context(), before)
+		must(t, err)
+		if passage.Rows != 1 {
+			t.Errorf("behind %s is %+v", before, passage)
+		}
+		if _, err := s.Passage(t.Context(), q.last.Position); !errors.Is(err, errNothing) {
+			t.Errorf("at the log's end: %v", err)
 		}
 
 		// A replica that lacks one domain's last transaction lacks what was read.

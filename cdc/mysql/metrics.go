@@ -54,6 +54,21 @@ func newMetrics(r prometheus.Registerer, source string) *metrics {
 	}
 }
 
+// left forgets how the source stands when its stream was not ended by itself:
+// another process may go on, who knows more.
+func (s *Source) left() {
+	m := s.metrics
+	s.purged.Store(0)
+	s.stuck.Store(nil)
+	s.waiting.Store(nil)
+	m.stuck.Set(0)
+	m.left.Set(0)
+	m.needs.Set(0)
+	for _, v := range []*prometheus.GaugeVec{m.purged, m.unread, m.held, m.waits} {
+		v.Reset()
+	}
+}
+
 // hold says whether a table is held.
 func (m *metrics) hold(id cdc.TableID, held bool) {
 	if held {

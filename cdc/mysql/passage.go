@@ -26,25 +26,11 @@ func (s *Source) Passage(ctx context.Context, at cdc.Position) (*cdc.Passage, er
 	if at.IsZero() {
 		return nil, fmt.Errorf("passing over a transaction of %s: nothing of it was read", s.cfg.Name)
 	}
-	var err error
-	if st.side, err = s.dial(ctx); err != nil {
-		return nil, err
-	}
-	defer st.side.close()
-	var from, end origin
-	if st.v, err = ask(st.side); err == nil {
-		from, err = st.locate(ctx)
-	}
+	k := &passer{st: st, out: cdc.Passage{From: at, Events: map[string]int{}}}
+	from, err := st.reach(ctx)
 	if err == nil {
-		end.at, err = st.v.logEnd(st.side)
-	}
-	pos := st.f.pos
-	pos.set = pos.set.clone()
-	k := &passer{st: st, f: st.observer(from.at, pos), end: end.at, out: cdc.Passage{From: at, Events: map[string]int{}}}
-	k.f.tables = newTables(s.selected)
-	k.f.query, k.f.decided = k.query, k.decided
-	if err == nil {
-		err = st.pass(ctx, from, k.event)
+		defer st.side.close()
+		err = k.pass(ctx, from)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("passing over the transaction of %s behind %s: %w", s.cfg.Name, at, s.explain(err))
@@ -63,6 +49,20 @@ type passer struct {
 	out   cdc.Passage
 }
 
+// pass reads the log from a place to the end of the transaction there.
+func (k *passer) pass(ctx context.Context, from origin) (err error) {
+	st := k.st
+	if k.end, err = st.v.logEnd(st.side); err != nil {
+		return err
+	}
+	pos := st.f.pos
+	pos.set = pos.set.clone()
+	k.f = st.observer(from.at, pos)
+	k.f.tables = newTables(st.selected)
+	k.f.query, k.f.decided = k.query, k.decided
+	return st.pass(ctx, from, k.event)
+}
+
 // event takes one event, whole or not.
 func (k *passer) event(raw []byte) error {
 	f := k.f
@@ -79,6 +79,9 @@ func (k *passer) event(raw []byte) error {
 	}
 	switch e.kind {
 	case replication.HEARTBEAT_EVENT:
+		if err := f.heartbeat(&e); err != nil { // it tells how far a server came that passes over what was read
+			return err
+		}
 		if k.began || f.at.compare(k.end) >= 0 {
 			return k.done()
 		}

@@ -42,16 +42,10 @@ func (s *Source) Rewind(ctx context.Context, now cdc.Position, to Target) (*Rewi
 	if now.IsZero() {
 		return nil, fmt.Errorf("rewinding %s: nothing of it was read", s.cfg.Name)
 	}
-	var err error
-	if st.side, err = s.dial(ctx); err != nil {
-		return nil, err
-	}
-	defer st.side.close()
 	r := &rewinder{st: st, to: to}
-	if st.v, err = ask(st.side); err == nil {
-		_, err = st.locate(ctx)
-	}
+	_, err := st.reach(ctx)
 	if err == nil {
+		defer st.side.close()
 		r.now = st.f.pos
 		err = r.find(ctx)
 	}

@@ -75,10 +75,11 @@ func (s *Source) Stream(ctx context.Context, r cdc.Resume) iter.Seq2[*cdc.Txn, e
 		st := &stream{s: s, log: s.cfg.Log, yield: yield, done: r.Checkpoint, loads: map[cdc.TableID]*load{}, selected: maps.Clone(s.selected),
 			asked: r.Asked, orders: r.Orders, heard: time.Now(), admit: admitBy(ctx, &r)}
 		st.planLoads(r)
-		switch err := st.run(ctx); {
+		err := st.run(ctx)
+		s.metrics.behind.Set(0)
+		switch {
 		case err == nil, errors.Is(err, errStop), ctx.Err() != nil:
-			s.purged.Store(0)
-			s.metrics.purged.Reset() // another may go on, who knows more
+			s.left()
 		default:
 			yield(nil, fmt.Errorf("source %s: %w", s.cfg.Name, err))
 		}

@@ -58,6 +58,12 @@ func TestStuck(t *testing.T) {
 		must(t, err)
 		q := tapSource(t, s, p.resume())
 		waitFor(t, func() bool { return s.Stuck() != nil })
+		q.stop() // another process takes it over
+		if s.Stuck() != nil || gauge(t, reg, "chartwire_capture_stuck_breaks") != 0 {
+			t.Errorf("nobody reads, and the status says %+v", s.Stuck())
+		}
+		q = tapSource(t, s, p.resume())
+		waitFor(t, func() bool { return s.Stuck() != nil })
 		m.set(nil)
 		want(t, show(t, q.next()), "c people 2: id=2 name=canary note=NULL")
 		waitFor(t, func() bool { return s.Stuck() == nil && gauge(t, reg, "chartwire_capture_stuck_breaks") == 0 })
@@ -80,7 +86,15 @@ func TestTableUnread(t *testing.T) {
 		s, err := New(r.cfg)
 		must(t, err)
 		p := tapSource(t, s, cdc.Resume{})
-		waitFor(t, func() bool { return strings.Contains(s.Snapshot().Failing, ".gone could not be read") })
+		const failures = "chartwire_capture_snapshot_failures"
+		failing := func() bool { return strings.Contains(s.Snapshot().Failing, ".gone could not be read") }
+		waitFor(t, failing)
+		p.stop()
+		if n, told := gaugeIf(t, reg, failures); told {
+			t.Errorf("nobody reads, and %s is %f", failures, n)
+		}
+		p = tapSource(t, s, cdc.Resume{})
+		waitFor(t, func() bool { n, _ := gaugeIf(t, reg, failures); return n > 0 && failing() })
 		r.exec("insert into people values (2,'b',null); create table gone (id int primary key)")
 		for p.loads[r.id("gone")].Phase != cdc.LoadDone || p.loads[r.id("people")].Phase != cdc.LoadDone {
 			p.next()
