@@ -18,7 +18,7 @@ func TestDatabaseAway(t *testing.T) {
 	}
 	r.db.Stop(20 * time.Second)
 	p := r.start("run", []string{"run"})
-	r.until(30*time.Second, "it says that it waits", func() bool { return strings.Contains(p.log(), "waiting for databases") })
+	r.until(60*time.Second, "it says that it waits", func() bool { return strings.Contains(p.log(), "waiting for databases") })
 	for path, says := range map[string]string{"/readyz": "process start: waiting for the databases of [", "/metrics": "chartwire_starting 1", "/healthz": "ok", "/status": "waiting for the databases"} {
 		if body := p.get(path); !strings.Contains(body, says) {
 			t.Errorf("%s says %q meanwhile", path, body)

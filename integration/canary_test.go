@@ -131,7 +131,7 @@ func TestCanary(t *testing.T) {
 		got, _ := r.sim.Lookup("contacts", "open_medical_patient_id", "777001")
 		return got.Properties["firstname"] == "Cnryfirst9"
 	})
-	r.until(30*time.Second, "the page is there", func() bool { return len(r.pager.Pages()) > 0 })
+	r.until(60*time.Second, "the page is there", func() bool { return len(r.pager.Pages()) > 0 })
 
 	// What a person asks for may name such values too.
 	for _, args := range [][]string{{"snapshot", "start", "om", "omaggregation", "--where", "LName like 'Cnrylast%' or Email = 'cnrymail@example.com'"},

@@ -96,7 +96,7 @@ func (d *delivery) linkedSoon(within time.Duration, want ...string) {
 // A checkout is three calls at most: contact, deal, association; and what is
 // mapped again without a change is none.
 func TestCheckoutInThreeCalls(t *testing.T) {
-	const calm = 30 * time.Second
+	const calm = time.Minute
 	d := newDelivery(t, brokertest.Start(t), hubspottest.Options{Latency: hubspottest.Latency{Fixed: 50 * time.Millisecond}})
 	d.start()
 	d.send(d.customer("0"))

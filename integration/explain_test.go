@@ -31,13 +31,13 @@ func TestExplain(t *testing.T) {
 	tell("hubspot.contacts open_medical_patient_id = \""+key+"\", by om-aggregation/contacts of flow patients", "reason snapshot", "city = ", "  from    ", "row \""+key+"\", seq ")
 
 	r.exec("update omaggregation set City = 'Nowhere \"an der\" Elbe' where PatNum = " + key)
-	r.until(30*time.Second, "the city is there", func() bool {
+	r.until(60*time.Second, "the city is there", func() bool {
 		c, ok := r.sim.Lookup("contacts", "open_medical_patient_id", key)
 		return ok && strings.HasPrefix(c.Properties["city"], "Nowhere")
 	})
 	const city = `"Nowhere \"an der\" Elbe"`
 	told := ""
-	r.until(15*time.Second, "the shadow has it", func() bool {
+	r.until(60*time.Second, "the shadow has it", func() bool {
 		told, _ = r.chartwire("maps", "explain", "om-aggregation/contacts", key)
 		return strings.Contains(told, "  held    "+city)
 	})
@@ -107,7 +107,7 @@ func TestExplainJoined(t *testing.T) {
 	}
 	r.until(60*time.Second, "the deal is there, and linked", func() bool { items, links := deal(); return items == "Iron, Zinc" && links == 1 })
 	r.exec("update lab_result set patient_id = 3 where test_id = 70003")
-	r.until(30*time.Second, "the result has moved", func() bool { items, _ := deal(); return items == "Iron, Zinc, Lead" })
+	r.until(60*time.Second, "the result has moved", func() bool { items, _ := deal(); return items == "Iron, Zinc, Lead" })
 	tell := func(want ...string) {
 		t.Helper()
 		var out string
@@ -121,7 +121,7 @@ func TestExplainJoined(t *testing.T) {
 			}
 			return ""
 		}
-		for end := time.Now().Add(15 * time.Second); lacks() != "" && time.Now().Before(end); { // the shadow is written after HubSpot's answer
+		for end := time.Now().Add(60 * time.Second); lacks() != "" && time.Now().Before(end); { // the shadow is written after HubSpot's answer
 			time.Sleep(200 * time.Millisecond)
 		}
 		if w := lacks(); w != "" {

@@ -135,7 +135,7 @@ func (r *road) purge() {
 	}
 	rows.Close()
 	// A server may hold on to a file that a reader has just left.
-	r.until(20*time.Second, "the old log is purged", func() bool {
+	r.until(60*time.Second, "the old log is purged", func() bool {
 		r.exec("PURGE BINARY LOGS TO '" + newest + "'")
 		var first string
 		into := []any{&first}

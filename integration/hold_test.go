@@ -35,9 +35,9 @@ func TestMassChangeHeld(t *testing.T) {
 				t.Errorf("a release of what is not held: exit code %d\n%s", code, out)
 			}
 			r.exec("TRUNCATE omaggregation")
-			r.until(30*time.Second, "it is held", func() bool { out, _ := p.flow("status"); return strings.Contains(out, "held at hubspot") })
+			r.until(60*time.Second, "it is held", func() bool { out, _ := p.flow("status"); return strings.Contains(out, "held at hubspot") })
 			r.critical()
-			r.until(30*time.Second, "a critical result has its ticket and page", func() bool { return r.alarms() == 1 && len(r.pager.Pages()) == 1 })
+			r.until(60*time.Second, "a critical result has its ticket and page", func() bool { return r.alarms() == 1 && len(r.pager.Pages()) == 1 })
 			if _, gone := there(); gone > 21 {
 				t.Errorf("%d contacts are marked as gone", gone)
 			}
@@ -60,7 +60,7 @@ func TestMassChangeHeld(t *testing.T) {
 				t.Errorf("exit code %d\n%s", code, out)
 			}
 			r.critical()
-			r.until(30*time.Second, "a held flow's rules go on", func() bool { return r.alarms() == 2 && len(r.pager.Pages()) == 2 })
+			r.until(60*time.Second, "a held flow's rules go on", func() bool { return r.alarms() == 2 && len(r.pager.Pages()) == 2 })
 		})
 	}
 }

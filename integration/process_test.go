@@ -107,8 +107,8 @@ func (p *process) stop() time.Duration {
 	_ = p.cmd.Process.Signal(syscall.SIGCONT)
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
-		p.t.Errorf("%s does not end within 30 s of SIGTERM", p.name)
+	case <-time.After(time.Minute):
+		p.t.Errorf("%s does not end within a minute of SIGTERM", p.name)
 		p.kill()
 	}
 	return time.Since(began)

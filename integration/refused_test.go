@@ -28,11 +28,11 @@ func TestOneRefusedOfAHundred(t *testing.T) {
 		}
 		return batch
 	}
-	r.until(30*time.Second, "all but one property are written", func() bool { return held() == 100 })
+	r.until(60*time.Second, "all but one property are written", func() bool { return held() == 100 })
 
 	var out string
 	var code int
-	r.until(30*time.Second, "the dead letter is there", func() bool {
+	r.until(60*time.Second, "the dead letter is there", func() bool {
 		out, code = r.chartwire("dlq", "list")
 		return code == 0 && out != "no dead letters\n"
 	})
@@ -55,7 +55,7 @@ func TestOneRefusedOfAHundred(t *testing.T) {
 	if out, code := r.chartwire("dlq", "retry", id); code != 0 {
 		t.Fatalf("chartwire dlq retry: exit code %d\n%s", code, out)
 	}
-	r.until(30*time.Second, "the dead letter is closed", func() bool {
+	r.until(60*time.Second, "the dead letter is closed", func() bool {
 		out, code := r.chartwire("dlq", "list")
 		return code == 0 && out == "no dead letters\n"
 	})
@@ -64,17 +64,17 @@ func TestOneRefusedOfAHundred(t *testing.T) {
 	// A unique value that another contact has: 409 or its like, for that
 	// property of that record alone.
 	r.exec("UPDATE omaggregation SET AggregationKeyID = 'AGG-0000007', LName = 'Conflict' WHERE PatNum = 8")
-	r.until(30*time.Second, "the conflict is a dead letter", func() bool {
+	r.until(60*time.Second, "the conflict is a dead letter", func() bool {
 		out, code = r.chartwire("dlq", "list", "--property", "aggregation_key_id")
 		return code == 0 && strings.Contains(out, "aggregation_key_id")
 	})
-	r.until(30*time.Second, "the rest of the record is written", func() bool {
+	r.until(60*time.Second, "the rest of the record is written", func() bool {
 		c, ok := r.sim.Lookup("contacts", "open_medical_patient_id", "8")
 		return ok && c.Properties["lastname"] == "Conflict"
 	})
 	// Mending the row is a way out too: it closes the letter by itself.
 	r.exec("UPDATE omaggregation SET AggregationKeyID = 'AGG-0000008' WHERE PatNum = 8")
-	r.until(30*time.Second, "the dead letter closes by itself", func() bool {
+	r.until(60*time.Second, "the dead letter closes by itself", func() bool {
 		out, code = r.chartwire("dlq", "list")
 		return code == 0 && out == "no dead letters\n"
 	})
@@ -129,9 +129,9 @@ func TestHubSpotAnswers(t *testing.T) {
 		id := r.sim.Inject(hubspottest.Fault{Kind: f.kind})
 		pages := len(r.pager.Pages())
 		change(i)
-		r.until(30*time.Second, string(f.kind)+" stops it: "+f.code, func() bool { return p.stopped(f.code) })
+		r.until(60*time.Second, string(f.kind)+" stops it: "+f.code, func() bool { return p.stopped(f.code) })
 		r.critical()
-		r.until(30*time.Second, "the page is there although HubSpot is not", func() bool { return len(r.pager.Pages()) >= pages+2 })
+		r.until(60*time.Second, "the page is there although HubSpot is not", func() bool { return len(r.pager.Pages()) >= pages+2 })
 		r.sim.Clear(id)
 		r.equal(90 * time.Second) // nobody starts it again: it asks whether it may go on
 	}

@@ -30,7 +30,7 @@ func TestRoad(t *testing.T) {
 			if ready := p.get("/readyz"); ready == "" {
 				t.Error("/readyz does not answer")
 			}
-			if took := p.stop(); took > 10*time.Second || p.err != nil {
+			if took := p.stop(); took > 30*time.Second || p.err != nil {
 				t.Errorf("it took %s to end, with %v", took, p.err)
 			}
 		})
@@ -47,7 +47,7 @@ func (r *road) alarm() {
 	// The traffic's generator is not ours to use while it runs.
 	began := time.Now()
 	r.exec(replaceID(statement, 5_000_000+began.UnixNano()%1_000_000))
-	r.until(30*time.Second, "the page and the ticket are there", func() bool {
+	r.until(60*time.Second, "the page and the ticket are there", func() bool {
 		return len(r.pager.Pages()) > pages && r.alarms() > tickets
 	})
 	r.t.Logf("the page and the ticket came after %s", time.Since(began).Round(time.Millisecond))

@@ -56,7 +56,7 @@ func TestShopOdd(t *testing.T) {
 	if out, code := s.chartwire("dlq", "retry", id); code != 0 {
 		t.Fatalf("chartwire dlq retry: %s", out)
 	}
-	s.until(30*time.Second, "the address is written after a retry", func() bool { return customer()["email"] == "cust1@example.com" })
+	s.until(60*time.Second, "the address is written after a retry", func() bool { return customer()["email"] == "cust1@example.com" })
 
 	var items, meta, posts, lookups []string
 	for i := range 2000 {

@@ -142,7 +142,7 @@ func testCaptureLarge(t *testing.T, s *stand) {
 	s.bank.txns, s.bank.large, s.bank.piece, s.bank.pieceEvery = 120, 50_000, 1000, 5*time.Millisecond
 	c := s.run(s.conn)
 	for start := time.Now(); c.Status().Cut.Checkpoint.Rows == 0; time.Sleep(time.Millisecond) {
-		if time.Since(start) > 30*time.Second {
+		if time.Since(start) > time.Minute {
 			t.Fatal("no checkpoint inside the transaction")
 		}
 	}
@@ -201,10 +201,8 @@ func testCaptureHeartbeats(t *testing.T, s *stand) {
 	c := s.run(s.conn)
 	s.until(c, 1)
 	before := c.Status().Cut.Commit
-	time.Sleep(2 * time.Second)
-	if moved := c.Status().Cut.Commit.Sub(before); moved < time.Second/2 {
-		t.Errorf("the newest commit time moved by %s in two seconds of heartbeats", moved)
-	}
+	began := time.Now()
+	s.await("heartbeats move the newest commit's time", func() bool { return c.Status().Cut.Commit.Sub(before) > 2*time.Second })
 	if err := c.stop(); err != nil {
 		t.Error(err)
 	}
@@ -212,8 +210,8 @@ func testCaptureHeartbeats(t *testing.T, s *stand) {
 	if _, err := broker.Scan(t.Context(), s.conn, func(*kgo.Record) error { n++; return nil }, s.topics.Cuts("bank")); err != nil {
 		t.Fatal(err)
 	}
-	if n > 10 {
-		t.Errorf("%d cuts in two seconds without a change", n)
+	if most := 6 + 2*int(time.Since(began)/time.Second); n > most {
+		t.Errorf("%d cuts in %s without a change", n, time.Since(began))
 	}
 }
 

@@ -339,7 +339,7 @@ func (s *gatedSink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Res
 
 func testLinkBesideWrite(t *testing.T, e *deliverEnv) {
 	sink := &gatedSink{Memory: e.sink, key: "p", gate: make(chan struct{})}
-	e.lag = 5 * time.Second
+	e.lag = time.Minute // the gate is open before that
 	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = sink })
 	e.send(e.mutation("D", sinks.Realtime, "a", "1"), e.linked("p", sinks.Realtime, "doctor", "D"))
 	e.linkedSoon(soon)

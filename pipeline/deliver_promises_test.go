@@ -13,7 +13,7 @@ import (
 	"chartwire/sinks/sinktest"
 )
 
-const soon = 20 * time.Second
+const soon = time.Minute
 
 var deliverPromises = []struct {
 	name  string

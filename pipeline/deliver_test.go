@@ -161,7 +161,7 @@ func (e *deliverEnv) end(r *runner) {
 	r.road.Unblock()
 	select {
 	case <-r.done:
-	case <-time.After(40 * time.Second):
+	case <-time.After(2 * time.Minute):
 		e.t.Error("Run did not end")
 	}
 }

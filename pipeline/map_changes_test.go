@@ -125,7 +125,7 @@ func testMapChangesRetry(t *testing.T, w *mapWorld) {
 		}
 	}
 	for start := time.Now(); w.written().tickets["test/changes/balance:1:2"] < 2; time.Sleep(10 * time.Millisecond) {
-		if time.Since(start) > 20*time.Second {
+		if time.Since(start) > time.Minute {
 			t.Fatal("the ticket was not made again")
 		}
 	}

@@ -145,7 +145,7 @@ func testMapRemap(t *testing.T, w *mapWorld) {
 	w.wait(m, "the flow is held", func(s pipeline.MapStatus) bool { return s.Holding })
 	for start, i := time.Now(), 0; i == 0 || len(m.Status().Remapping) > 0 || m.Status().Sources["clinic"].Seq == 0; i++ {
 		w.edit(edit{id: 5, person: &person{"patient", "n5", "Ulm", int64(i % 2)}})
-		if time.Since(start) > 30*time.Second {
+		if time.Since(start) > time.Minute {
 			t.Fatal("the re-map starves")
 		}
 	}
@@ -274,7 +274,7 @@ func testMapHeartbeats(t *testing.T, w *mapWorld) {
 		if beats[topics[0]].Equal(b.at) && beats[topics[1]].Equal(b.at) {
 			return
 		}
-		if time.Since(start) > 20*time.Second {
+		if time.Since(start) > time.Minute {
 			t.Fatalf("got heartbeats %v, want %s", beats, b.at)
 		}
 	}

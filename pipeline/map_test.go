@@ -88,7 +88,7 @@ func (w *mapWorld) run(o pipeline.MapOptions) *mapRun {
 		case err := <-done:
 			done <- err
 			return err
-		case <-time.After(40 * time.Second):
+		case <-time.After(2 * time.Minute):
 			return errors.New("Run did not end")
 		}
 	}

@@ -21,7 +21,8 @@ type cutter struct {
 	first, step int // bytes after which the first dump is cut, and how many more the next has
 	mu          sync.Mutex
 	dumps       int
-	frozen      bool          // connections stay open, and nothing comes
+	conns       int
+	frozen      int           // as many of the first connections stay open, and nothing comes
 	seek        time.Duration // between a dump's request and its first byte
 }
 
@@ -48,6 +49,8 @@ func (c *cutter) serve(in net.Conn) {
 	defer in.Close()
 	c.mu.Lock()
 	upstream := c.upstream
+	c.conns++
+	number := c.conns
 	c.mu.Unlock()
 	out, err := net.Dial("tcp", upstream)
 	if err != nil {
@@ -81,7 +84,7 @@ func (c *cutter) serve(in net.Conn) {
 			time.Sleep(c.seek)
 		default:
 		}
-		for c.isFrozen() {
+		for c.isFrozen(number) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if limited {
@@ -105,10 +108,23 @@ func (c *cutter) lead(upstream string) {
 	c.upstream = upstream
 }
 
-func (c *cutter) isFrozen() bool {
+func (c *cutter) isFrozen(number int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.frozen
+	return number <= c.frozen
+}
+
+// freeze lets nothing come any more through the connections that there are.
+func (c *cutter) freeze() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frozen = c.conns
+}
+
+func (c *cutter) thaw() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frozen = 0
 }
 
 // workload is a little of everything that ends a transaction.
@@ -258,13 +274,8 @@ func TestSilentConnection(t *testing.T) {
 	p = r.tap(p.resume())
 	r.exec("insert into people values (1,'a',null)")
 	p.next()
-	c.mu.Lock()
-	c.frozen = true
-	c.mu.Unlock()
+	c.freeze()
+	defer c.thaw()
 	r.exec("insert into people values (2,'b',null)")
-	time.Sleep(500 * time.Millisecond)
-	c.mu.Lock()
-	c.frozen = false
-	c.mu.Unlock()
-	want(t, show(t, p.next()), "c people 2: id=2 name=b note=NULL")
+	want(t, show(t, p.next()), "c people 2: id=2 name=b note=NULL") // by another connection
 }

@@ -162,7 +162,7 @@ func (k *keeper) run(t *testing.T, r *rig, engine string, behind bool, mark func
 			t.Fatal(err)
 		}
 		s.mark = mark
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		loads := map[cdc.TableID]cdc.LoadPhase{}
 		after, n := 0, 0
 		for txn, err := range s.Stream(ctx, cdc.Resume{}) {
@@ -255,7 +255,7 @@ func TestWrongMarksKeepStaleRows(t *testing.T) {
 			w := r.write(t, "InnoDB", 0, false)
 			var kept keeper
 			wrong := func(mark) mark { return markAfter }
-			kept.run(t, r, "InnoDB", false, wrong, 20*time.Second, func(k *keeper) bool { return k.stale > 0 || k.wrong > 0 })
+			kept.run(t, r, "InnoDB", false, wrong, patience, func(k *keeper) bool { return k.stale > 0 || k.wrong > 0 })
 			w.end()
 			if kept.stale == 0 && kept.wrong == 0 {
 				t.Errorf("no stale row among %d: the test cannot see them", kept.reads)

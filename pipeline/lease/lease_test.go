@@ -150,7 +150,7 @@ func (h *holder) wait(t *testing.T, d time.Duration) *lease.Producer {
 
 func testCommit(t *testing.T, c broker.Config) {
 	topic := topic(t, c)
-	p := run(t, options(t, c, "a"), nil).wait(t, 10*time.Second)
+	p := run(t, options(t, c, "a"), nil).wait(t, time.Minute)
 	p.Produce(record(topic, "1"), record(topic, "2"))
 	if err := p.Commit(t.Context()); err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func testCommit(t *testing.T, c broker.Config) {
 func testRenewals(t *testing.T, c broker.Config) {
 	topic := topic(t, c)
 	o := options(t, c, "a")
-	p := run(t, o, nil).wait(t, 10*time.Second)
+	p := run(t, o, nil).wait(t, time.Minute)
 	claims := func() int { return len(read(t, c, o.Topics.Lease(o.Stage, o.Name))) }
 	span := func(f func()) (perSecond float64) {
 		before, start := claims(), time.Now()
@@ -212,7 +212,7 @@ func testRenewals(t *testing.T, c broker.Config) {
 
 func testGivenBack(t *testing.T, c broker.Config) {
 	a := run(t, options(t, c, "a"), nil)
-	a.wait(t, 10*time.Second)
+	a.wait(t, time.Minute)
 	b := run(t, options(t, c, "a"), nil)
 	select {
 	case <-b.got:
@@ -224,7 +224,7 @@ func testGivenBack(t *testing.T, c broker.Config) {
 		t.Errorf("Run: %v", err)
 	}
 	a.done <- nil
-	b.wait(t, 10*time.Second)
+	b.wait(t, time.Minute)
 }
 
 func testStoppedHolder(t *testing.T, c broker.Config) {
@@ -241,12 +241,12 @@ func testStoppedHolder(t *testing.T, c broker.Config) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	})
-	pa := a.wait(t, 10*time.Second)
+	pa := a.wait(t, time.Minute)
 	b := run(t, options(t, c, "a"), nil)
 	time.Sleep(lease.Term)
 	road.Block()
 	blocked := time.Now()
-	pb := b.wait(t, 10*time.Second)
+	pb := b.wait(t, time.Minute)
 	if took := time.Since(blocked); took < lease.Term-lease.Renewal {
 		t.Errorf("taken over after %s", took)
 	}
@@ -271,13 +271,13 @@ func testStoppedHolder(t *testing.T, c broker.Config) {
 	case <-time.After(lease.Term + lease.Term/2):
 	}
 	b.stop()
-	a.wait(t, 15*time.Second)
+	a.wait(t, time.Minute)
 }
 
 func testRefused(t *testing.T, c broker.Config) {
 	faults.Shows(t, "lease-refused", "is refused with the name of who is there")
 	a := run(t, options(t, c, "production"), nil)
-	a.wait(t, 10*time.Second)
+	a.wait(t, time.Minute)
 	b := run(t, options(t, c, "test"), nil)
 	err := <-b.done
 	b.done <- err
@@ -287,7 +287,7 @@ func testRefused(t *testing.T, c broker.Config) {
 	a.stop()
 	<-a.done
 	a.done <- nil
-	run(t, options(t, c, "test"), nil).wait(t, 10*time.Second)
+	run(t, options(t, c, "test"), nil).wait(t, time.Minute)
 }
 
 // testDoubt loses the end of a transaction, or its answer. Whatever Commit
@@ -359,7 +359,7 @@ func testFailingWork(t *testing.T, c broker.Config) {
 
 func testTooLarge(t *testing.T, c broker.Config) {
 	topic := topic(t, c)
-	p := run(t, options(t, c, "a"), nil).wait(t, 10*time.Second)
+	p := run(t, options(t, c, "a"), nil).wait(t, time.Minute)
 	p.Produce(&kgo.Record{Topic: topic, Value: make([]byte, broker.MaxRecordBytes)})
 	if err := p.Commit(t.Context()); cdc.HaltCode(err) != "record-too-large" {
 		t.Errorf("got %v", err)

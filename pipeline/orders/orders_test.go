@@ -49,7 +49,7 @@ func TestFollow(t *testing.T) {
 			select {
 			case o := <-ch:
 				got = append(got, o)
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("no order came")
 			}
 			if len(got) == 1 && len(ids) == 2 {
