@@ -104,11 +104,12 @@ func (in *collector) notify() {
 // take adds a transaction, or a piece of one, to the batch when there is room.
 func (in *collector) take(ctx context.Context, t *cdc.Txn) error {
 	now := time.Now()
-	if err := in.describe(ctx, t); err != nil {
+	in.tables.forget()
+	added, err := in.tables.add(ctx, t.Loads) // first: it may name fields of the rows otherwise
+	if err != nil {
 		return err
 	}
-	added, err := in.tables.add(ctx, t.Loads)
-	if err != nil {
+	if err := in.describe(ctx, t); err != nil {
 		return err
 	}
 	in.mu.Lock()

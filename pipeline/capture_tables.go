@@ -136,6 +136,14 @@ func (t *captureTables) add(ctx context.Context, loads map[cdc.TableID]cdc.Load)
 // describe each anew.
 const versions = 4096
 
+// forget keeps the bound, between two pieces: what a piece brings is known until
+// its rows are written.
+func (t *captureTables) forget() {
+	if len(t.byTable) >= versions {
+		clear(t.byTable)
+	}
+}
+
 // admit is [cdc.Resume.Admit]: a table is known, and its schema registered,
 // before its first change.
 func (t *captureTables) admit(ctx context.Context, table *cdc.Table) error {
@@ -173,9 +181,6 @@ func (t *captureTables) of(ctx context.Context, table *cdc.Table) (*captureTable
 	id, err := t.register(ctx, topic, schema)
 	if err != nil {
 		return nil, fmt.Errorf("registering the schema of %s: %w", table.ID(), err)
-	}
-	if len(t.byTable) >= versions {
-		clear(t.byTable)
 	}
 	got := &captureTable{
 		topic: topic, schema: id, partitions: n, marks: make([]int64, n),

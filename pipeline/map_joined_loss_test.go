@@ -50,7 +50,7 @@ func testJoinedStandby(t *testing.T, w *joinedWorld) {
 // Tables in any order, on any partitions, give the same records: a table at a
 // time, the last one by a snapshot, and the folder lost at the end.
 func testJoinedOrder(t *testing.T, w *joinedWorld) {
-	m := &joinedModel{joinedWorld: w, r: rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))}
+	m := &joinedModel{joinedWorld: w, r: rand.New(rand.NewPCG(modelSeed(t), 3))}
 	rows := map[string]map[int]cells{}
 	for range 60 {
 		for _, e := range m.edits() {
