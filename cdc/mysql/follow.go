@@ -299,7 +299,7 @@ func (f *follower) queryEvent(e *event) error {
 	databaseLen := int(c.uint(1))
 	c.take(2)
 	status := c.take(int(c.uint(2)))
-	database := string(c.take(databaseLen))
+	database := c.take(databaseLen)
 	c.take(1)
 	if c.bad {
 		return f.damaged(errShort)
@@ -318,7 +318,7 @@ func (f *follower) queryEvent(e *event) error {
 	case "COMMIT":
 		return f.end(e, true)
 	}
-	return f.statementEvent(e, body, readable(body, status), database)
+	return f.statementEvent(e, body, readable(body, status), string(database))
 }
 
 // readable is a statement's text, which is in the charset that its session spoke.

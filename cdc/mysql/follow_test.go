@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"chartwire/cdc"
@@ -97,6 +98,32 @@ func TestTransactionWithoutEnd(t *testing.T) {
 	b := builder{pieces: true}
 	if code := cdc.HaltCode(b.drop(fo.at)); code != HaltCut {
 		t.Errorf("halt %q", code)
+	}
+}
+
+// A transaction of one row costs no memory but what the texts of ids share.
+func TestTransactionAllocatesNothing(t *testing.T) {
+	fo, _ := quietFollower(false)
+	fo.ended = func(bool) error { return nil }
+	begin := append([]byte{0}, make([]byte, 16+8)...)
+	query := append(append([]byte{0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0}, "shop\x00"...), "BEGIN"...)
+	tableMap := []byte{1, 0, 0, 0, 0, 0, 1, 0, 1, 'd', 0, 1, 't', 0, 2, 3, 15, 2, 20, 0, 0}
+	events := [][]byte{
+		rawEvent(replication.GTID_EVENT, 0, 1100, begin), rawEvent(replication.QUERY_EVENT, 0, 1200, query), rawEvent(replication.TABLE_MAP_EVENT, 0, 1300, tableMap),
+		rawEvent(replication.WRITE_ROWS_EVENTv2, 0, 1400, []byte{1, 0, 0, 0, 0, 0, 1, 0, 2, 0, 2, 3, 0, 5, 0, 0, 0, 1, 'x'}), rawEvent(replication.XID_EVENT, 0, 1500, make([]byte, 8)),
+	}
+	number := uint64(0)
+	got := testing.AllocsPerRun(1000, func() {
+		number++
+		binary.LittleEndian.PutUint64(events[0][headerSize+17:], number)
+		for _, e := range events {
+			if err := fo.follow(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if got != 0 || fo.pos.set.String() != fmt.Sprintf("00000000-0000-0000-0000-000000000000:1-%d", number) {
+		t.Errorf("%v allocations a transaction, at %s", got, fo.pos.text)
 	}
 }
 

@@ -138,14 +138,14 @@ func parseUUID(t string) (u [16]byte, err error) {
 }
 
 func appendUUID(b []byte, u [16]byte) []byte {
-	for i, n := range [...]int{4, 6, 8, 10, 16} {
-		from := [...]int{0, 4, 6, 8, 10}[i]
-		if i > 0 {
-			b = append(b, '-')
-		}
-		b = hex.AppendEncode(b, u[from:n])
-	}
-	return b
+	var t [36]byte
+	hex.Encode(t[:8], u[:4])
+	hex.Encode(t[9:13], u[4:6])
+	hex.Encode(t[14:18], u[6:8])
+	hex.Encode(t[19:23], u[8:10])
+	hex.Encode(t[24:], u[10:])
+	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
+	return append(b, t[:]...)
 }
 
 func (s *gtidSet) isZero() bool { return len(s.sids) == 0 && len(s.domains) == 0 }

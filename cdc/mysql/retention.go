@@ -121,8 +121,9 @@ func (st *stream) lasting(read time.Time) {
 	if st.keeps < endless {
 		at = float64(read.Add(st.keeps).UnixMilli()) / 1000
 	}
-	st.s.metrics.purged.WithLabelValues().Set(at)
-	st.s.purged.Store(math.Float64bits(at))
+	if bits := math.Float64bits(at); st.s.purged.Swap(bits) != bits { // once a transaction
+		st.s.metrics.purged.WithLabelValues().Set(at)
+	}
 }
 
 // Purged is when the server may delete what follows the position, at the
