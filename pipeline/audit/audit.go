@@ -53,6 +53,17 @@ func (e Entry) Record(t schemas.Topics) *kgo.Record {
 	return &kgo.Record{Topic: t.Audit(), Key: []byte(e.Act + " " + e.Subject), Value: value, Timestamp: e.Time}
 }
 
+// Do writes the entry and then the record that is the act: one that is not in the
+// audit must not have been done.
+func (e Entry) Do(ctx context.Context, cl *kgo.Client, t schemas.Topics, act *kgo.Record) error {
+	for _, r := range []*kgo.Record{e.Record(t), act} {
+		if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // List gives all entries, oldest first.
 func List(ctx context.Context, c broker.Config, t schemas.Topics) ([]Entry, error) {
 	var list []Entry

@@ -210,11 +210,8 @@ func Ask(ctx context.Context, c broker.Config, t schemas.Topics, act, flow, reas
 	entry := audit.New(act, "flow "+flow, reason)
 	entry.Before = before
 	r := record(t, requests+flow, Request{Flow: flow, Act: act, Reason: reason, Who: entry.Who, Time: entry.Time})
-	// The audit first: an act that is not in it must not have been done.
-	for _, rec := range []*kgo.Record{entry.Record(t), r} {
-		if err := cl.ProduceSync(ctx, rec).FirstErr(); err != nil {
-			return 0, fmt.Errorf("asking to %s flow %s: %w", act, flow, err)
-		}
+	if err := entry.Do(ctx, cl, t, r); err != nil {
+		return 0, fmt.Errorf("asking to %s flow %s: %w", act, flow, err)
 	}
 	return r.Offset, nil
 }

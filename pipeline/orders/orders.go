@@ -91,11 +91,8 @@ func Give(ctx context.Context, c broker.Config, t schemas.Topics, source string,
 		return 0, fmt.Errorf("encoding an order: %w", err)
 	}
 	rec := &kgo.Record{Topic: t.Orders(), Key: o.key(), Value: value}
-	// The audit first: an act that is not in it must not have been done.
-	for _, r := range []*kgo.Record{act.Record(t), rec} {
-		if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
-			return 0, fmt.Errorf("giving an order to source %s: %w", source, err)
-		}
+	if err := act.Do(ctx, cl, t, rec); err != nil {
+		return 0, fmt.Errorf("giving an order to source %s: %w", source, err)
 	}
 	return rec.Offset + 1, nil
 }

@@ -74,14 +74,7 @@ func (s *site) rewindable(ctx context.Context, name string, to mysql.Target) (cd
 	if len(tables) == 0 {
 		return now, nil, fmt.Errorf("nothing of %s was ever captured: there is nothing to read again", name)
 	}
-	cfg, err := s.sourceConfig(name)
-	if err != nil {
-		return now, nil, err
-	}
-	for _, id := range tables {
-		cfg.Selections = append(cfg.Selections, cdc.Selection{Table: id})
-	}
-	src, err := mysql.New(cfg)
+	src, err := s.reader(name, tables)
 	if err != nil {
 		return now, nil, err
 	}

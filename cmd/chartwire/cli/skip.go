@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"chartwire/cdc"
-	"chartwire/cdc/mysql"
 	"chartwire/pipeline"
 	"chartwire/pipeline/cut"
 
@@ -73,14 +72,7 @@ func (s *site) passage(ctx context.Context, name string) (*cut.Halted, []cdc.Tab
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	cfg, err := s.sourceConfig(name)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	for _, id := range tables {
-		cfg.Selections = append(cfg.Selections, cdc.Selection{Table: id})
-	}
-	src, err := mysql.New(cfg)
+	src, err := s.reader(name, tables)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -61,6 +61,18 @@ func (s *site) sourceConfig(name string) (mysql.Config, error) {
 	return cfg, nil
 }
 
+// reader looks into the log of a source for what concerns the tables.
+func (s *site) reader(name string, tables []cdc.TableID) (*mysql.Source, error) {
+	cfg, err := s.sourceConfig(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range tables {
+		cfg.Selections = append(cfg.Selections, cdc.Selection{Table: id})
+	}
+	return mysql.New(cfg)
+}
+
 func snapshotConfig(src config.Source) mysql.Snapshot {
 	c := src.Snapshot
 	out := mysql.Snapshot{ChunkRows: c.ChunkRows, Workers: c.Workers, Pause: c.Pause,
