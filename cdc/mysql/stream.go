@@ -58,6 +58,8 @@ type stream struct {
 	// replaying says that the rows at hand are of an XA transaction that is
 	// committed now.
 	replaying bool
+	// anySize says that an event may be larger than the memory for one.
+	anySize   bool
 	damaged   int // so often the event behind damagedAt
 	damagedAt cdc.Position
 	stuck     stuck
@@ -320,7 +322,9 @@ func (st *stream) give(t *cdc.Txn) error {
 	if !st.yield(t, nil) {
 		return errStop
 	}
-	st.done = t.Checkpoint
+	if st.done = t.Checkpoint; st.stuck.times > 0 && !st.stuck.stands(&st.done) {
+		st.unstuck()
+	}
 	st.yielded = st.readTime
 	if t.Checkpoint.Rows == 0 {
 		st.unsaid = false

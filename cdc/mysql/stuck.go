@@ -45,7 +45,7 @@ func (s *Source) Stuck() *Stuck { return s.stuck.Load() }
 func (st *stream) again(err error, now time.Time) error {
 	k := &st.stuck
 	on := st.v.identity
-	if k.times == 0 || k.done.Rows != st.done.Rows || !k.done.Position.Equal(st.done.Position) || on == k.on && st.f.at.compare(k.at) > 0 {
+	if k.times == 0 || !k.stands(&st.done) || on == k.on && st.f.at.compare(k.at) > 0 {
 		*k = stuck{since: now}
 	}
 	k.times++
@@ -71,7 +71,13 @@ func (st *stream) again(err error, now time.Time) error {
 		"read another server or by another way, or load the tables again", st.done.Position, st.f.at, k.times, now.Sub(k.since).Round(time.Second))}
 }
 
-// unstuck is told when the server has nothing more to say.
+// stands says that the consumer has come no further since the last failure.
+func (k *stuck) stands(done *cdc.Checkpoint) bool {
+	return k.done.Rows == done.Rows && k.done.Position.Equal(done.Position)
+}
+
+// unstuck is told when the stream got on, and when the server has nothing more
+// to say.
 func (st *stream) unstuck() {
 	if st.stuck.times > 0 {
 		st.stuck = stuck{}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,12 @@ func TestStuck(t *testing.T) {
 		waitFor(t, func() bool { return s.Stuck() != nil })
 		m.set(nil)
 		want(t, show(t, q.next()), "c people 2: id=2 name=canary note=NULL")
-		waitFor(t, func() bool { return s.Stuck() == nil && gauge(t, reg, "chartwire_capture_stuck_breaks") == 0 })
+		id := 1000
+		waitFor(t, func() bool { // on a server that always has something to say, too
+			id++
+			r.exec(fmt.Sprintf("insert into people values (%d,'busy',null)", id))
+			return s.Stuck() == nil && gauge(t, reg, "chartwire_capture_stuck_breaks") == 0
+		})
 		q.stop()
 
 		// Another server, of the same source, is read on.
