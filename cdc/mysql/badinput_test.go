@@ -22,6 +22,7 @@ func TestDamageOnTheWay(t *testing.T) {
 	faults.Shows(t, "packet-truncated", "what is missing is read again from the last whole transaction")
 	faults.Shows(t, "packet-oversized", "a packet that claims more than its event has is refused at once, and read again")
 	faults.Shows(t, "checksum", "is read again from the last whole transaction; the third time it halts with its place")
+	faults.Shows(t, "silent-connection", "is left after three heartbeats, and the stream goes on")
 	faults.Shows(t, "silent-server", "is left after three heartbeats; what it did not say comes from the next connection")
 	each(t, func(t *testing.T, k kind) {
 		r, p := started(t, k, people+"InnoDB", "people")
@@ -56,6 +57,7 @@ func TestDamageOnTheWay(t *testing.T) {
 		f("a bit in the content", func(_ *meddler, p []byte) []byte { p[len(p)-8] ^= 1; return p })
 		f("a bit in the kind", func(_ *meddler, p []byte) []byte { p[packetHead+1+4] ^= 0x40; return p })
 		f("a bit in the size", func(_ *meddler, p []byte) []byte { p[packetHead+1+9] ^= 2; return p })
+		f("a bit in the size that makes it huge", func(_ *meddler, p []byte) []byte { p[packetHead+1+12] ^= 0x40; return p })
 		f("a bit in the place", func(_ *meddler, p []byte) []byte { p[packetHead+1+13] ^= 0x80; return p })
 		f("a bit in the checksum", func(_ *meddler, p []byte) []byte { p[len(p)-1] ^= 1; return p })
 		f("the packet's number", func(_ *meddler, p []byte) []byte { p[3] ^= 4; return p })

@@ -71,7 +71,8 @@ type Config struct {
 	// refuses it.
 	Retention time.Duration
 	// Memory bounds, in bytes, what the stream and who takes from it hold in
-	// memory: an event a quarter, pieces of transactions a 48th each.
+	// memory: an event a quarter, pieces of transactions a 48th each, the keys
+	// that change while rows are read a quarter.
 	Memory int
 	// Piece is the size in bytes from which on a transaction is given in
 	// pieces; 0 leaves it to Memory.

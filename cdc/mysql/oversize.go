@@ -1,9 +1,11 @@
 package mysql
 
 import (
+	"errors"
 	"fmt"
 
 	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 )
@@ -22,11 +24,11 @@ func (o *oversize) Error() string {
 
 // tooLarge is the halt at an event that is larger than its memory.
 func (f *follower) tooLarge(o *oversize) error {
-	what, way := "an event", "or read its table again behind it"
+	what, way := "an event", "or skip its transaction and read its tables again"
 	switch _, rows := rowsKindOf(o.kind); {
 	case o.kind == replication.TRANSACTION_PAYLOAD_EVENT:
 		what = "a compressed transaction"
-		way = "or let the source compress no more (SET GLOBAL binlog_transaction_compression=OFF) and read the tables again"
+		way = "or let the source compress no more (SET GLOBAL binlog_transaction_compression=OFF), skip this one and read its tables again"
 	case rows && f.mapped != "":
 		what = "a row of " + f.mapped
 	case rows:
@@ -34,4 +36,15 @@ func (f *follower) tooLarge(o *oversize) error {
 	}
 	return cdc.Haltf(HaltEventSize, "%s near %s has %d bytes, and %d may be held in memory: raise the source's memory to %d MiB or more, %s",
 		what, f.at, o.size, o.most, o.size*eventShare>>20+1, way)
+}
+
+// inflated makes a halt of a row whose compressed columns are larger than its
+// memory, and leaves other errors as they are.
+func (st *stream) inflated(t *table, err error) error {
+	var l *image.Large
+	if !errors.As(err, &l) {
+		return err
+	}
+	return cdc.Haltf(HaltEventSize, "a row of %s near %s has %d bytes or more with its compressed column %s inflated, and %d may be held in memory: raise the source's memory to %d MiB or more, "+
+		"take the column out of the field maps, or skip the transaction and read its tables again", t.id, st.f.at, l.Size, l.Column, l.Most, l.Size*eventShare>>20+1)
 }

@@ -28,19 +28,23 @@ func (p *part) known() bool { return p.last || p.until != nil }
 // window collects the keys that the stream changes while a part is read.
 type window struct {
 	keys map[string]struct{}
-	most int
-	over bool // there were too many keys: what was read is worth nothing
+	room int  // bytes that further keys may take
+	over bool // there were too many: what was read is worth nothing
 }
 
-// maxKeys bounds the windows of all workers. A stream that is so far behind, or
-// a statement that changes so many rows, makes parts wait for a better moment.
-const maxKeys = 1_000_000
+// keysShare is the part of the memory that the windows of all workers may take.
+// A stream that is so far behind, or a statement that changes so many rows, makes
+// parts wait for a better moment.
+const keysShare = 4
+
+// keyCost is what a key takes in a window besides its text.
+const keyCost = 64
 
 func (w *window) touch(key string) {
 	if _, ok := w.keys[key]; ok || w.over {
 		return
 	}
-	if len(w.keys) >= w.most {
+	if w.room -= len(key) + keyCost; w.room < 0 {
 		w.keys, w.over = nil, true
 		return
 	}
@@ -121,7 +125,7 @@ func (st *stream) request() {
 		if p == nil {
 			return
 		}
-		p.window = &window{keys: map[string]struct{}{}, most: maxKeys / (partsEach * st.snap.workers)}
+		p.window = &window{keys: map[string]struct{}{}, room: st.s.cfg.Memory / keysShare / (partsEach * st.snap.workers)}
 		st.snap.free--
 		q := chunkRequest{id: l.id, part: p, window: p.window, columns: st.selected[l.id].Columns, after: p.after, until: p.until, last: p.last, key: l.state.Key,
 			rows: st.snap.pace.most(l.rows), version: l.version, p0: st.f.pos.at}

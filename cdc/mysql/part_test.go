@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"testing"
 
 	"chartwire/cdc"
@@ -51,4 +52,23 @@ func TestNextPartIsAskedForBeforeOneIsGiven(t *testing.T) {
 	if !given {
 		t.Error("the rows were not given")
 	}
+}
+
+// What is remembered of the stream while a part is read is bounded by its bytes,
+// whether the keys are many or long.
+func TestWindowIsBounded(t *testing.T) {
+	f := func(length, most int) {
+		t.Helper()
+		w := window{keys: map[string]struct{}{}, room: 1 << 20}
+		n := 0
+		for ; !w.over && n <= most; n++ {
+			w.touch(fmt.Sprintf("%0*d", length, n))
+			w.touch(fmt.Sprintf("%0*d", length, n)) // again costs nothing
+		}
+		if n != most+1 || w.keys != nil {
+			t.Errorf("%d keys of %d bytes are remembered, want %d", n-1, length, most)
+		}
+	}
+	f(8, 1<<20/(8+keyCost))
+	f(3000, 1<<20/(3000+keyCost))
 }

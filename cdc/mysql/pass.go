@@ -20,6 +20,9 @@ func (st *stream) pass(ctx context.Context, from origin, event func(raw []byte) 
 	if err != nil {
 		return err
 	}
+	if st.anySize {
+		r.most = maxEvent
+	}
 	var running sync.WaitGroup
 	running.Go(r.run)
 	defer running.Wait()

@@ -22,7 +22,8 @@ const HaltPassage = "skip-impossible"
 func (s *Source) Passage(ctx context.Context, at cdc.Position) (*cdc.Passage, error) {
 	ctx, cancel := context.WithTimeout(ctx, seekTimeout)
 	defer cancel()
-	st := &stream{s: s, log: s.cfg.Log, done: cdc.Checkpoint{Position: at}, loads: map[cdc.TableID]*load{}, selected: s.selected}
+	st := &stream{s: s, log: s.cfg.Log, done: cdc.Checkpoint{Position: at}, loads: map[cdc.TableID]*load{}, selected: s.selected,
+		anySize: true} // that may be why it cannot be read
 	if at.IsZero() {
 		return nil, fmt.Errorf("passing over a transaction of %s: nothing of it was read", s.cfg.Name)
 	}
@@ -200,6 +201,7 @@ func (k *passer) content(e *event) {
 		rows, isRows := rowsKindOf(e.kind)
 		switch {
 		case isRows:
+			rows.most = f.most
 			r, err := parseRows(rows, e.body)
 			t := f.tables.byNumber[r.table]
 			if err == nil && t != nil {

@@ -36,6 +36,7 @@ func (s *slab) each(f func(event []byte) error) error {
 const (
 	slabSize  = 256 << 10
 	slabCount = 4
+	slabLarge = 16 * slabSize
 	// packetMax is the length of a packet whose content goes on in the next.
 	packetMax  = 1<<24 - 1
 	packetHead = 4
@@ -141,7 +142,8 @@ func (r *reader) split() error {
 			}
 			// An event says first how long it is, in however many packets it comes.
 			size := binary.LittleEndian.Uint32(p[10:])
-			if p[0] == gomysql.OK_HEADER && int64(size) > int64(r.most) {
+			// One that disagrees with its packet is damaged, and is found to be.
+			if p[0] == gomysql.OK_HEADER && int64(size) > int64(r.most) && (n == packetMax || int64(size)+1 == int64(n)) {
 				return &oversize{replication.EventType(p[5]), uint64(size), r.most}
 			}
 		}
@@ -219,7 +221,27 @@ func (r *reader) flush() error {
 	full.at = time.Now()
 	// A real event shows that the server has found the place.
 	r.started = r.started || found(full)
-	r.out <- full
+	large := len(full.buf) > slabLarge
+	if r.out <- full; large {
+		return r.drain()
+	}
+	return nil
+}
+
+// drain waits until everything that was handed on is given back: a large event is
+// in memory alone.
+func (r *reader) drain() error {
+	var back [slabCount - 1]*slab // all but cur
+	for i := range back {
+		select {
+		case back[i] = <-r.free:
+		case <-r.c.ctx.Done():
+			return r.c.ctx.Err()
+		}
+	}
+	for _, s := range back {
+		r.free <- s
+	}
 	return nil
 }
 
@@ -236,7 +258,7 @@ func found(s *slab) bool {
 
 // release gives a slab back when nothing points into it any more.
 func (r *reader) release(s *slab) {
-	if cap(s.buf) > 16*slabSize {
+	if cap(s.buf) > slabLarge {
 		s.buf = make([]byte, 0, slabSize) // one huge event must not stay
 	}
 	s.buf, s.events, s.err = s.buf[:0], s.events[:0], nil

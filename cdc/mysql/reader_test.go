@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chartwire/integration/faults"
@@ -140,4 +141,40 @@ func TestReaderEnds(t *testing.T) {
 	f("an end", []byte{1, 0, 0, 1, 0xfe}, "the server ended it")
 	f("anything", []byte{1, 0, 0, 1, 7}, "starts with 7")
 	f("an error", append([]byte{12, 0, 0, 1, 0xff, 0xd4, 0x04}, "#HY000bad"...), "bad")
+}
+
+// While nobody takes what was read, four slabs are read ahead, and of large events
+// one alone: however large they may be, they are in memory one by one.
+func TestReaderAhead(t *testing.T) {
+	f := func(size, least, most int) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			r, there := readerOn(t)
+			sent := 0
+			go func() {
+				seq := byte(0)
+				event := make([]byte, size)
+				binary.LittleEndian.PutUint32(event[9:], uint32(size))
+				for {
+					for wire := packets(&seq, append([]byte{0}, event...)); len(wire) > 0; {
+						n, err := there.Write(wire[:min(len(wire), 64<<10)])
+						if err != nil {
+							return
+						}
+						sent, wire = sent+n, wire[n:]
+					}
+				}
+			}()
+			synctest.Wait()
+			if sent < least || sent > most {
+				t.Errorf("events of %d bytes: %d bytes were read ahead", size, sent)
+			}
+			for before := sent; sent < before+size; { // it goes on when they are taken
+				r.release(<-r.out)
+				synctest.Wait()
+			}
+		})
+	}
+	f(1000, 3000, slabCount*slabSize) // as they come
+	f(slabLarge+1, slabLarge, slabLarge+slabSize)
 }

@@ -37,7 +37,7 @@ func (st *stream) rows(t *table, r *rowsEvent) error {
 	for images := r.images; len(images) > 0; {
 		rest, err := st.out.row(t, r, images, st.f.g.rows, st.readTime)
 		if err != nil {
-			return err
+			return st.inflated(t, err)
 		}
 		st.f.g.rows++
 		if st.out.size() >= st.s.cfg.Piece {
@@ -105,7 +105,7 @@ func (st *stream) prepare(t *table) error {
 	if err := st.declare(meta, l); err != nil {
 		return err
 	}
-	meta.Dates = st.s.cfg.Dates[t.id]
+	meta.Dates, meta.Most = st.s.cfg.Dates[t.id], st.s.cfg.maxEvent()
 	enc, err := image.Compile(meta, t.selection.Columns)
 	if err == nil {
 		err = st.admit(enc.Table())

@@ -24,7 +24,7 @@ var (
 // is a [*cdc.Halt]; so is a table without a primary key.
 func Compile(meta *TableMeta, columns []string) (*Encoder, error) {
 	t := &cdc.Table{Source: meta.Source, Database: meta.Database, Name: meta.Name}
-	e := &Encoder{table: t, columns: make([]column, len(meta.Columns)), nullBytes: (len(meta.Columns) + 7) / 8}
+	e := &Encoder{table: t, columns: make([]column, len(meta.Columns)), nullBytes: (len(meta.Columns) + 7) / 8, most: meta.Most}
 	if len(meta.Key) == 0 {
 		return nil, cdc.Haltf(HaltNoKey, "%s has no primary key, so its rows cannot be told apart; add one, or leave the table out", t.ID())
 	}

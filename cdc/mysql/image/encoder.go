@@ -20,6 +20,7 @@ type Encoder struct {
 	selected  []int    // in columns, in the order of table.Columns
 	missing   []string
 	nullBytes int
+	most      int
 }
 
 // Table describes the rows that the encoder makes: the selected columns in the
@@ -51,7 +52,7 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 	if len(image) < nullBytes {
 		return dst, image, e.corrupt(nil, errEnd)
 	}
-	nulls, b, bit := image[:nullBytes], image[nullBytes:], 0
+	nulls, b, bit, from := image[:nullBytes], image[nullBytes:], 0, len(dst)
 	for i := range e.columns {
 		c := &e.columns[i]
 		if !whole && present[i>>3]&(1<<(i&7)) == 0 {
@@ -72,6 +73,9 @@ func (e *Encoder) Append(dst, image, present []byte) (row, rest []byte, err erro
 			return dst, image, e.corrupt(c, errEnd)
 		}
 		if c.take {
+			if size := len(dst) - from; e.most > 0 && c.packed() && size+packedSize(b[start:end]) > e.most {
+				return dst, image, &Large{Column: c.name, Size: size + packedSize(b[start:end]), Most: e.most}
+			}
 			var ok result
 			if dst, ok = c.append(dst, b[start:end]); ok != done || c.raw {
 				if dst, err = e.unusual(dst, c, ok, b[start:end]); err != nil {

@@ -13,6 +13,9 @@ type TableMeta struct {
 	// Dates says of columns with dates what becomes of those that cannot be
 	// said; what is not in it becomes null.
 	Dates map[string]DatePolicy
+	// Most is how many bytes a row may have in which COMPRESSED columns are
+	// inflated; 0 means any. See [Large].
+	Most int
 }
 
 // ownColumns counts the columns that are the table's own. MariaDB keeps the hash

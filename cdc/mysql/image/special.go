@@ -46,6 +46,19 @@ const (
 	mostInflation = 1032 // times as long as the input, at most: what deflate can do
 )
 
+// Large says that a row inflates to more bytes than it may have, before they are
+// in memory.
+type Large struct {
+	Column     string // the one that is too much
+	Size, Most int
+}
+
+func (l *Large) Error() string {
+	return "column " + l.Column + " inflates a row to " + itoa(l.Size) + " bytes, where " + itoa(l.Most) + " may be held"
+}
+
+func (c *column) packed() bool { return c.code == codePackedText || c.code == codePackedBytes }
+
 var errInflate = errors.New("it is not compressed as it says")
 
 var inflaters = sync.Pool{New: func() any { return flate.NewReader(bytes.NewReader(nil)) }}
@@ -62,6 +75,22 @@ func (c *column) appendPacked(dst, b []byte) ([]byte, result) {
 	return dst, resultOf(ok, lost)
 }
 
+// packedSize is the length that a COMPRESSED column's value says it has, 0 if it
+// says none.
+func packedSize(b []byte) (size int) {
+	if len(b) == 0 || b[0]>>4 != methodZlib {
+		return len(b)
+	}
+	digits := int(b[0] & 7)
+	if digits > 4 || len(b) < 1+digits {
+		return 0
+	}
+	for _, x := range b[1 : 1+digits] {
+		size = size<<8 | int(x)
+	}
+	return size
+}
+
 // inflate gives the bytes of a COMPRESSED column's value.
 func inflate(b []byte) ([]byte, error) {
 	if len(b) == 0 {
@@ -74,11 +103,7 @@ func inflate(b []byte) ([]byte, error) {
 	if method != methodZlib || digits == 0 || digits > 4 || len(b) < 1+digits {
 		return nil, errInflate
 	}
-	size := 0
-	for _, x := range b[1 : 1+digits] {
-		size = size<<8 | int(x)
-	}
-	in := b[1+digits:]
+	size, in := packedSize(b), b[1+digits:]
 	if b[0]&bareBit == 0 {
 		if len(in) < zlibHeader+zlibChecksum {
 			return nil, errInflate
