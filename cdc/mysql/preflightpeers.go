@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -43,8 +44,10 @@ func (s *Source) CheckPeers(ctx context.Context) ([]Problem, error) {
 type peer struct {
 	addr    string
 	v       *server
-	history map[string]bool // MySQL: servers; MariaDB: domains and servers
-	logs    bool            // what it replicates
+	id      string            // server_id
+	history map[string]uint64 // MySQL: servers; MariaDB: the last of domains and servers
+	logs    bool              // what it replicates
+	applies bool              // another server's log, now
 }
 
 func (s *Source) peer(ctx context.Context, addr string) (*peer, error) {
@@ -53,12 +56,18 @@ func (s *Source) peer(ctx context.Context, addr string) (*peer, error) {
 		return nil, err
 	}
 	defer c.close()
-	p := &peer{addr: addr, history: map[string]bool{}}
+	p := &peer{addr: addr, history: map[string]uint64{}}
 	if p.v, err = ask(c); err != nil {
 		return nil, s.explain(err)
 	}
 	for _, sid := range p.v.executed.sids {
-		p.history[string(appendUUID(nil, sid.uuid))] = true
+		p.history[string(appendUUID(nil, sid.uuid))] = 0
+	}
+	if p.id, err = c.value("SELECT @@server_id"); err != nil {
+		return nil, fmt.Errorf("asking %s for its server_id: %w", addr, err)
+	}
+	if p.applies, err = p.v.applies(c); err != nil {
+		return nil, err
 	}
 	logs := "SELECT @@log_replica_updates"
 	if p.v.maria || versionNumber(p.v.version) < 80026 {
@@ -77,7 +86,8 @@ func (s *Source) peer(ctx context.Context, addr string) (*peer, error) {
 		}
 		for id := range strings.SplitSeq(text, ",") {
 			if g, err := parseGTID(true, id); err == nil {
-				p.history[fmt.Sprintf("%d-%d", g.domain, g.server)] = true
+				key := fmt.Sprintf("%d-%d", g.domain, g.server)
+				p.history[key] = max(p.history[key], g.n)
 			}
 		}
 	}
@@ -91,11 +101,34 @@ func (p *peer) related(o *peer) bool {
 		return true
 	}
 	for id := range p.history {
-		if o.history[id] {
+		if _, ok := o.history[id]; ok {
 			return true
 		}
 	}
 	return false
+}
+
+// errant are the transactions that were written on a replica, and that the
+// server lacks which it is a replica of. Where that is itself a replica they may
+// be on their way to it.
+func (p *peer) errant(first *peer) string {
+	if !p.applies || first.applies {
+		return ""
+	}
+	if !p.v.maria {
+		_, own, _ := strings.Cut(p.v.identity, ":")
+		more := first.v.executed.missing(&p.v.executed)
+		more.sids = slices.DeleteFunc(more.sids, func(d sid) bool { return string(appendUUID(nil, d.uuid)) != own })
+		return more.String()
+	}
+	var more []string
+	for key, n := range p.history {
+		if strings.HasSuffix(key, "-"+p.id) && first.history[key] < n {
+			more = append(more, fmt.Sprintf("%s-%d", key, n))
+		}
+	}
+	slices.Sort(more)
+	return strings.Join(more, ",")
 }
 
 // standby looks at a server that may be read in the place of the first.
@@ -114,6 +147,13 @@ func (k *check) standby(p, first *peer) {
 			"SET PERSIST enforce_gtid_consistency = ON; SET PERSIST gtid_mode = OFF_PERMISSIVE; SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON; -- on each")
 	case !p.related(first):
 		k.problem("failover-foreign", fmt.Sprintf("%s has no transaction of %s, nor the other way: they are servers of different databases", p.addr, first.addr), "correct addresses")
+	case p.errant(first) != "":
+		k.warning("failover-errant", fmt.Sprintf("%s has transactions of its own that %s lacks (%s): after a failover rows that they changed may be read or not", p.addr, first.addr, p.errant(first)),
+			"see what they changed (mysqlbinlog), undo it there, and set the replica to read_only; or make it anew from a copy")
+	}
+	if p.id == first.id {
+		k.problem("failover-server-id", fmt.Sprintf("%s and %s both have server_id %s: replicas pass over what they take for their own, and whose a transaction is cannot be told", p.addr, first.addr, p.id),
+			"another server_id in the file of one of them, section [mysqld]; then restart it")
 	}
 	if !p.logs {
 		k.problem("failover-log", fmt.Sprintf("%s does not log what it replicates: its log lacks what %s wrote", p.addr, first.addr),

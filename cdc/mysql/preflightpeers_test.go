@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 // wait for without end.
 func TestCheckPeers(t *testing.T) {
 	faults.Shows(t, "wrong-settings", "names addresses that cannot take over, and replicas that a snapshot would wait for: of another database, not logging, out of reach, not to be asked")
+	faults.Shows(t, "gtid-errant", "the check names the transactions of its own that a replica in addresses has")
 	byID(t, func(t *testing.T, k kind) {
 		p := servers.Database(t, k.flavor)
 		noLog := "--skip-log-slave-updates"
@@ -66,6 +68,29 @@ func TestCheckPeers(t *testing.T) {
 			must(t, replica.Exec(peers()[0].Fix))
 		}
 		waitFor(t, func() bool { return len(peers()) == 0 })
+
+		// Which of two wrote a transaction, and what only one of them has.
+		r.cfg.Others, pace.Replicas = []string{replica.Addr}, nil
+		must(t, replica.Exec("create database errant_"+r.name))
+		f("failover-errant?", "failover-log")
+		if text := peers()[0].Text; k.name == "mariadb" && !strings.Contains(text, "(0-") || k.name == "mysql" && !strings.Contains(text, ":1)") {
+			t.Errorf("the errant transactions are not named: %s", text)
+		}
+		ids := func(db *servers.DB) (id int) {
+			c, err := db.Open("")
+			must(t, err)
+			defer c.Close()
+			must(t, c.QueryRow("select @@server_id").Scan(&id))
+			return id
+		}
+		was := ids(replica)
+		must(t, replica.Exec(fmt.Sprintf("set global server_id = %d", ids(p))))
+		if got := codes(t, peers()); !slices.Contains(got, "failover-server-id") {
+			t.Errorf("two servers with one server_id: %v", got)
+		}
+		must(t, replica.Exec(fmt.Sprintf("set global server_id = %d", was)))
+
+		r.cfg.Others, pace.Replicas = nil, []string{replica.Addr}
 		must(t, replica.Promote())
 		f("replica-behind?")
 		r.cfg.Others = []string{strings.Replace(p.Addr, "127.0.0.1", "localhost", 1)}
