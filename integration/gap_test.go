@@ -196,7 +196,10 @@ func TestCriticalInAGap(t *testing.T) {
 			}
 			p.stop()
 			for _, source := range []string{"om", "labs"} {
-				if out, code := r.chartwire("reload", source, "--reason", "the log was purged"); code != 0 {
+				if out, code := r.chartwire("reload", source); code != 0 || !strings.Contains(out, "read again: ") || !strings.Contains(out, "say --yes") {
+					t.Errorf("looking at a reload of %s: exit code %d\n%s", source, code, out)
+				}
+				if out, code := r.chartwire("reload", source, "--yes", "--reason", "the log was purged"); code != 0 {
 					t.Fatalf("chartwire reload %s: exit code %d\n%s", source, code, out)
 				}
 			}
@@ -206,7 +209,7 @@ func TestCriticalInAGap(t *testing.T) {
 				t.Errorf("the database counted %d critical results", n)
 			}
 			r.audited("reload", "source om", "source labs")
-			if out, code := r.chartwire("reload", "om"); code != 1 || !strings.Contains(out, "is being captured") {
+			if out, code := r.chartwire("reload", "om", "--yes"); code != 1 || !strings.Contains(out, "is being captured") {
 				t.Errorf("chartwire reload beside a capture: exit code %d\n%s", code, out)
 			}
 			r.critical()

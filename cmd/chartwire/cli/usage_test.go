@@ -53,6 +53,7 @@ func TestUsage(t *testing.T) {
 	f("rewind om --to 0-1-1", 1, "nothing of om was ever captured")
 	f("skip om --reason x", 1, "skip-nothing")
 	f("reload om", 1, "reload-nothing")
+	f("reload om --yes", 1, "reload-nothing")
 }
 
 // embeddedSite writes the configuration of an installation that is embedded and
