@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"chartwire/cdc"
@@ -26,12 +27,12 @@ func (p *Pace) share() float64 {
 	return float64(open) / week
 }
 
-// measured notes how fast a part was read.
-func (st *stream) measured(c *chunk) {
-	if c.took <= 0 || c.n == 0 {
+// measured notes how fast a part of so many rows was read.
+func (st *stream) measured(c *chunk, rows int) {
+	if c.took <= 0 || rows == 0 {
 		return
 	}
-	now := float64(c.n) / c.took.Seconds() * float64(st.snap.workers)
+	now := float64(rows) / c.took.Seconds() * float64(st.snap.workers)
 	if st.speed == 0 {
 		st.speed = now
 	}
@@ -42,8 +43,8 @@ func (st *stream) measured(c *chunk) {
 // allowed; 0 if it is not known.
 func (st *stream) needs(rows int64, speed float64) time.Duration {
 	p := &st.s.cfg.Snapshot.Pace
-	if p.Rows > 0 {
-		speed = min(speed, float64(p.Rows))
+	if p.Rows > 0 && (speed == 0 || speed > float64(p.Rows)) {
+		speed = float64(p.Rows)
 	}
 	if speed == 0 || rows <= 0 {
 		return 0
@@ -58,11 +59,7 @@ func (st *stream) needs(rows int64, speed float64) time.Duration {
 func (st *stream) estimate() {
 	left := int64(0)
 	for _, l := range st.reading {
-		total, rows := l.state.Total, l.state.Rows
-		if again, open := l.task(); open && again >= 0 {
-			total, rows = l.state.Again[again].Total, l.state.Again[again].Rows
-		}
-		left += max(total-rows, 0)
+		left += l.left()
 	}
 	needs := st.needs(left, st.speed)
 	st.s.metrics.left.Set(float64(left))
@@ -82,6 +79,39 @@ func (st *stream) estimate() {
 	st.s.waiting.Store(&status)
 }
 
+// expect asks how many rows the tables have that are still to be begun.
+func (st *stream) expect() error {
+	for _, l := range st.order {
+		if l.state.Phase != cdc.LoadWaiting || l.expected > 0 {
+			continue
+		}
+		n, err := st.side.value("SELECT IFNULL(TABLE_ROWS, 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = " + text(l.id.Database) + " AND TABLE_NAME = " + text(l.id.Name))
+		if err != nil {
+			return fmt.Errorf("asking how many rows %s has: %w", l.id, err)
+		}
+		l.expected, _ = strconv.ParseInt(n, 10, 64)
+	}
+	return nil
+}
+
+// left is about how many rows of the read at hand are still to come. How many
+// fulfil a condition nobody says.
+func (l *load) left() int64 {
+	again, open := l.task()
+	switch s := &l.state; {
+	case !open || s.IsHeld() || l.where() != "":
+		return 0
+	case again >= 0 && s.Again[again].Phase == cdc.LoadWaiting:
+		return s.Rows
+	case again >= 0:
+		return max(s.Again[again].Total-s.Again[again].Rows, 0)
+	case s.Phase == cdc.LoadWaiting:
+		return l.expected
+	default:
+		return max(s.Total-s.Rows, 0)
+	}
+}
+
 func tooLong(needs, keeps time.Duration) string {
 	return fmt.Sprintf("reading takes about %s more, and the source keeps its log for %s: a capture that stands still for so long meanwhile reads everything again; "+
 		"let the log be kept longer, or read faster (workers, hours, max_rows)", needs.Round(time.Second), keeps.Round(time.Second))
@@ -99,11 +129,11 @@ func (st *stream) permit(o *cdc.Order) error {
 		if !o.Names(l.id) || s.Phase != cdc.LoadDone {
 			continue
 		}
-		speed := st.speed
-		if took := s.Ended.Sub(s.Started); speed == 0 && took > 0 {
-			speed = float64(s.Rows) / took.Seconds()
+		needs := st.needs(s.Rows, st.speed)
+		if st.speed == 0 { // as long as the last time, which had its closed hours too
+			needs = max(needs, s.Ended.Sub(s.Started))
 		}
-		total += st.needs(s.Rows, speed)
+		total += needs
 	}
 	if total > st.keeps {
 		return fmt.Errorf("%s; --force reads them anyway", tooLong(total, st.keeps))

@@ -219,7 +219,7 @@ func (st *stream) checkTables() error {
 			st.opening = t
 		}
 	}
-	return nil
+	return st.expect()
 }
 
 // admitBy is how a stream asks its consumer about a version of a table.

@@ -24,7 +24,10 @@ type load struct {
 	parts []*part
 	rows  int       // of the next part
 	retry time.Time // not before
-	fails int       // in a row, to read it
+	// expected is how many rows the next read has, as the server or the last read
+	// say; 0 if nobody does.
+	expected int64
+	fails    int // in a row, to read it
 	// pinned is state.Types before the table's last change.
 	pinned map[string]string
 	// unseen says that the table has changed, and that the server did not say
@@ -75,10 +78,19 @@ func (l *load) task() (again int, open bool) {
 
 const firstRead = -1
 
+// where is the condition of the read at hand; "" for none.
+func (l *load) where() string {
+	if again, _ := l.task(); again >= 0 {
+		return l.state.Again[again].Where
+	}
+	return ""
+}
+
 // planLoads decides from the resume point which tables are to be read.
 func (st *stream) planLoads(r cdc.Resume) {
 	lost := r.Checkpoint.Position.IsZero() && len(r.Loads) > 0
 	opening := &cdc.Txn{Loads: map[cdc.TableID]cdc.Load{}}
+	st.left = map[cdc.TableID]cdc.Load{}
 	for id, old := range r.Loads {
 		if len(old.Wanted) > 0 {
 			st.selected[id] = widened(st.selected[id], id, old.Wanted)
@@ -90,7 +102,7 @@ func (st *stream) planLoads(r cdc.Resume) {
 		switch {
 		case old.Phase == cdc.LoadLeft:
 			known = false
-			l.state = cdc.Load{Phase: cdc.LoadWaiting, Since: time.Now(), Fields: old.Fields, Key: old.Key}
+			l.state = comeBack(old)
 		case lost && known:
 			l.state = old
 			st.restart(l)
@@ -119,11 +131,21 @@ func (st *stream) planLoads(r cdc.Resume) {
 // they be selected once more.
 func (st *stream) unselect(r cdc.Resume, opening *cdc.Txn) {
 	for id, old := range r.Loads {
-		if st.selected[id] == nil && old.Phase != cdc.LoadLeft {
+		if st.selected[id] != nil {
+			continue
+		}
+		st.left[id] = old
+		if old.Phase != cdc.LoadLeft {
 			opening.Loads[id] = cdc.Load{Phase: cdc.LoadLeft, Fields: old.Fields, Key: old.Key}
 			opening.Epochs = append(opening.Epochs, cdc.Epoch{Table: id, Kind: cdc.EpochReload})
 		}
 	}
+}
+
+// comeBack is the state of a table that is captured from now on, and perhaps was
+// once: its topic has the fields and the keys of then.
+func comeBack(old cdc.Load) cdc.Load {
+	return cdc.Load{Phase: cdc.LoadWaiting, Since: time.Now(), Fields: old.Fields, Key: old.Key}
 }
 
 // ids are the tables to capture: the configuration's in its order, then those
@@ -169,6 +191,7 @@ func (st *stream) lacks(l *load) (bool, error) {
 
 // restart begins a table's read anew.
 func (st *stream) restart(l *load) {
+	l.expected = max(l.expected, l.state.Total, l.state.Rows)
 	l.state.Restart()
 	l.parts, l.retry = nil, time.Time{}
 	l.version++

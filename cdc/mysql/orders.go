@@ -208,8 +208,10 @@ func (st *stream) widen(o *cdc.Order, t *cdc.Txn) error {
 		t.Refused = "no column is named"
 	}
 	sel := widened(before, o.Table, o.Columns)
+	var read *snapshotTable
 	if t.Refused == "" {
-		read, err := st.s.prepareTable(st.side, st.v, o.Table, sel.Columns)
+		var err error
+		read, err = st.s.prepareTable(st.side, st.v, o.Table, sel.Columns)
 		switch {
 		case err == nil:
 			// A map may name a column before it is there; a person who does has mistyped it.
@@ -230,7 +232,8 @@ func (st *stream) widen(o *cdc.Order, t *cdc.Txn) error {
 	}
 	l := st.loads[o.Table]
 	if l == nil {
-		l = &load{id: o.Table, rows: st.s.cfg.Snapshot.ChunkRows, state: cdc.Load{Phase: cdc.LoadWaiting, Since: time.Now()}}
+		l = &load{id: o.Table, rows: st.s.cfg.Snapshot.ChunkRows, state: comeBack(st.left[o.Table])}
+		l.expected = read.info.rows
 		st.loads[o.Table] = l
 		st.order = append(st.order, l)
 	}

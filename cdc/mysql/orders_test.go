@@ -271,6 +271,28 @@ func TestOrderAdd(t *testing.T) {
 	})
 }
 
+// A table that was captured once keeps the fields that were accepted for it.
+func TestOrderAddAgain(t *testing.T) {
+	r := newRig(t, maria, people+"InnoDB; create table later (id int primary key, v int)", "people", "later")
+	b := r.boss()
+	b.start()
+	b.p.loaded()
+	b.p.stop()
+	resume := b.p.resume()
+	l := resume.Loads[r.id("later")]
+	l.Fields = map[string]string{"v": "v_v2"}
+	resume.Loads[r.id("later")] = l
+	r.cfg.Selections = r.cfg.Selections[:1]
+	b.p = r.tap(resume)
+	b.until("its leave", func(*cdc.Txn) bool { return b.load("later").Phase == cdc.LoadLeft })
+	b.order(cdc.Order{Act: cdc.ActTable, Table: r.id("later"), Columns: []string{"*"}})
+	b.start()
+	b.until("the order", b.obeyed)
+	if l := b.load("later"); l.Fields["v"] != "v_v2" || len(l.Key) != 1 {
+		t.Errorf("captured again as %+v", l)
+	}
+}
+
 func TestCheckWhere(t *testing.T) {
 	f := func(where string, ok bool) {
 		t.Helper()

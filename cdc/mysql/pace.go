@@ -83,7 +83,10 @@ func (p *pacer) waits(now time.Time) wait {
 	p.wanted.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Sub(p.looked) > 6*p.every {
+	switch old := now.Sub(p.looked); {
+	case old > 6*p.every && p.load.reason != "" && old < time.Minute:
+		return p.load // what does not answer takes its time to say so
+	case old > 6*p.every:
 		return wait{waitLook, "for a look at the server's load", p.every / 4}
 	}
 	return p.load
@@ -154,7 +157,7 @@ func (p *pacer) look(ctx context.Context, conns map[string]*conn) wait {
 	if p.p.Threads > 0 {
 		w, err := ask(p.s.addr(), p.threads)
 		if err != nil {
-			w = wait{waitThreads, "because the server does not say how many threads run", p.every}
+			w = wait{waitThreads, fmt.Sprintf("because the server does not say how many threads run: %v", err), p.every}
 		}
 		if w.reason != "" {
 			return w
@@ -163,7 +166,7 @@ func (p *pacer) look(ctx context.Context, conns map[string]*conn) wait {
 	for _, addr := range p.p.Replicas {
 		w, err := ask(addr, func(c *conn) (wait, error) { return p.behind(c, addr) })
 		if err != nil {
-			w = wait{waitReplica, fmt.Sprintf("because replica %s does not answer", addr), p.every}
+			w = wait{waitReplica, fmt.Sprintf("because replica %s does not answer: %v", addr, err), p.every}
 		}
 		if w.reason != "" {
 			return w

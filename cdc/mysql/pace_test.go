@@ -206,6 +206,79 @@ func TestPaceReplica(t *testing.T) {
 	}
 }
 
+// What a stream said of its reading is taken back when it ends: whoever goes on
+// finds out anew. And it says why a replica does not answer.
+func TestPaceIsTakenBack(t *testing.T) {
+	r := newRig(t, maria, people+"InnoDB", "people")
+	r.cfg.Metrics = prometheus.NewRegistry()
+	r.cfg.Snapshot.Pace = Pace{Replicas: []string{"127.0.0.1:1"}, Lag: time.Second}
+	s, err := New(r.cfg)
+	must(t, err)
+	p := tapSource(t, s, cdc.Resume{})
+	waitFor(t, func() bool { return strings.Contains(s.Snapshot().Waits, "refused") })
+	p.stop()
+	if got := s.Snapshot(); got != (SnapshotStatus{}) || waitingFor(s, waitReplica) != 0 {
+		t.Errorf("it has ended, and says %+v", got)
+	}
+	r = newRig(t, maria, people+"InnoDB", "nothere", "people")
+	s, err = New(r.cfg)
+	must(t, err)
+	b := r.boss()
+	b.p = tapSource(t, s, cdc.Resume{Orders: b.ch})
+	waitFor(t, func() bool { return s.Snapshot().Failing != "" })
+	b.p.stop()
+	if got := s.Snapshot(); got != (SnapshotStatus{}) {
+		t.Errorf("it has ended, and says %+v", got)
+	}
+}
+
+// Nothing is read yet, and what is to be read is known, and how long that takes.
+func TestSnapshotExpects(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r := newRig(t, k, people+"InnoDB", "people")
+		fill(r, "people", 50)
+		r.exec("analyze table people")
+		soon := time.Now().UTC().Add(3 * time.Hour)
+		h, err := ParseHours(fmt.Sprintf("%02d:00-%02d:00", soon.Hour(), (soon.Hour()+1)%24))
+		must(t, err)
+		r.cfg.Metrics = prometheus.NewRegistry()
+		r.cfg.Snapshot.Pace = Pace{Hours: []Hours{h}, Zone: time.UTC, Rows: 10}
+		s, err := New(r.cfg)
+		must(t, err)
+		p := tapSource(t, s, cdc.Resume{})
+		waitFor(t, func() bool { return s.Snapshot().Waits != "" })
+		var left, needs dto.Metric
+		must(t, s.metrics.left.Write(&left))
+		must(t, s.metrics.needs.Write(&needs))
+		if n, took := left.GetGauge().GetValue(), needs.GetGauge().GetValue(); n != 50 || took < 100 {
+			t.Errorf("%.0f rows are left, which takes %.0f s", n, took)
+		}
+		p.stop()
+	})
+}
+
+// A rate counts the rows that the server looks at, not those that a condition
+// takes of them.
+func TestPaceWhere(t *testing.T) {
+	each(t, func(t *testing.T, k kind) {
+		r, p := started(t, k, people+"InnoDB", "people")
+		fill(r, "people", 400)
+		p.seen("c people 400: id=400 name=n400 note=NULL")
+		p.stop()
+		r.cfg.Snapshot.Pace = Pace{Rows: 400}
+		b := r.boss()
+		resume := p.resume()
+		resume.Orders = b.ch
+		b.p = r.tap(resume)
+		b.order(cdc.Order{Act: cdc.ActStart, Table: r.id("people"), Where: "id < 0"})
+		b.until("the order", b.obeyed)
+		b.until("the end", b.allAgain("people"))
+		if a := b.again("people"); a.Rows != 0 || a.Ended.Sub(a.Started) < 500*time.Millisecond {
+			t.Errorf("400 rows were looked at in %s, at 400 a second: %+v", a.Ended.Sub(a.Started), a)
+		}
+	})
+}
+
 // A read that takes longer than the log is kept is told at its start, and not
 // begun again without a person's word.
 func TestSnapshotRetention(t *testing.T) {

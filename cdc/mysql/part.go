@@ -85,15 +85,19 @@ func (st *stream) between() error {
 func (st *stream) plan() {
 	st.replan, st.reading = false, nil
 	for _, l := range st.order {
-		if _, open := l.task(); open {
+		_, open := l.task()
+		if open {
 			st.reading = append(st.reading, l)
+		}
+		if !open || l.state.IsHeld() {
+			st.failing(l, nil)
 		}
 	}
 	if len(st.reading) == 0 {
 		st.snap.forget()
 		st.say(wait{})
-		st.estimate()
 	}
+	st.estimate()
 }
 
 // ripe gives what the stream has passed of a table, in the order of the keys.
@@ -129,9 +133,7 @@ func (st *stream) request() {
 		st.snap.free--
 		q := chunkRequest{id: l.id, part: p, window: p.window, columns: st.selected[l.id].Columns, after: p.after, until: p.until, last: p.last, key: l.state.Key,
 			rows: st.snap.pace.most(l.rows), version: l.version, p0: st.f.pos.at}
-		if again, _ := l.task(); again >= 0 {
-			q.where = l.state.Again[again].Where
-		}
+		q.where = l.where()
 		// One worker alone finds the end of a part while it reads it, unless it
 		// may look through many rows for one.
 		q.plan = !p.known() && (st.snap.workers > 1 || q.where != "")
@@ -213,8 +215,12 @@ func (st *stream) partRead(c *chunk) error {
 	}
 	p.chunk = c
 	st.failing(l, nil)
-	st.snap.pace.read(time.Now(), c.n)
-	st.measured(c)
+	looked := c.n
+	if l.where() != "" { // at all the rows of the part, however few were taken
+		looked = max(c.n, c.asked)
+	}
+	st.snap.pace.read(time.Now(), looked)
+	st.measured(c, looked)
 	st.adapt(l, c)
 	return nil
 }
@@ -238,7 +244,6 @@ const (
 
 // unread says why a part could not be read, and when it is tried again.
 func (st *stream) unread(l *load, p *part, c *chunk) error {
-	again, _ := l.task()
 	switch {
 	case c.err == errLarge:
 		l.rows = max(1, min(l.rows, c.n/largeChunk))
@@ -248,7 +253,9 @@ func (st *stream) unread(l *load, p *part, c *chunk) error {
 		}
 		st.failing(l, c.err)
 		l.retry = time.Now().Add(retryMissing)
-	case again >= 0 && l.state.Again[again].Where != "" && wrongCondition(c.err):
+	case l.where() != "" && wrongCondition(c.err) && l.fails > 0:
+		// Once alone it may be for a statement that changed the table since.
+		again, _ := l.task()
 		return st.refuse(l, again, c.err)
 	case alone(c.err) != nil && st.f.pos.at.compare(c.high) < 0:
 		l.retry = time.Now().Add(retryFailed)

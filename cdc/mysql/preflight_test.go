@@ -39,10 +39,13 @@ func check1(t *testing.T, cfg Config) []Problem {
 
 const badTables = `create table fine (id int primary key);
 create table nokey (id int);
+create table gone (id int);
 create table memory1 (id int primary key) engine=MEMORY;
 create table parent (id int primary key);
 create table child (id int primary key, p int, foreign key (p) references parent (id) on delete cascade);
 create view v as select 1 as id;
+create view broken as select id from memory1 where id > (select max(id) from gone);
+drop table gone;
 create table other (id int primary key);`
 
 // Everything that is wrong is named at once, each with what mends it.
@@ -52,7 +55,7 @@ func TestCheckNamesEverything(t *testing.T) {
 	f := func(k servers.Flavor, args []string, ddl string, tables []string, wants ...string) {
 		t.Helper()
 		db := servers.Database(t, k, args...)
-		r := rigOn(t, db, badTables+ddl, append(tables, "fine", "nokey", "memory1", "child", "v", "missing", "other")...)
+		r := rigOn(t, db, badTables+ddl, append(tables, "fine", "nokey", "memory1", "child", "v", "broken", "missing", "other")...)
 		r.cfg.Selections[len(r.cfg.Selections)-1].Columns = []string{"id", "nothing"}
 		problems := check1(t, r.cfg)
 		if got := codes(t, problems); !slices.Equal(got, wants) {
@@ -68,11 +71,11 @@ func TestCheckNamesEverything(t *testing.T) {
 		"--binlog-expire-logs-seconds=3600", "--gtid-strict-mode=OFF", "--binlog-ignore-db=test"},
 		"create table hist (id int primary key) with system versioning", []string{"hist"},
 		"binlog-filter", "binlog-format", "binlog-retention", "column-missing", "engine", "foreign-key-cascade",
-		"gtid-strict?", "row-image", "row-metadata", "table-missing", "table-system-versioned", "table-without-key")
+		"gtid-strict?", "row-image", "row-metadata", "table-missing", "table-system-versioned", "table-unreadable", "table-without-key")
 	f(servers.MySQLNew, []string{"--binlog-row-image=NOBLOB", "--binlog-row-metadata=MINIMAL", "--binlog-row-value-options=PARTIAL_JSON",
 		"--binlog-expire-logs-seconds=3600", "--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"}, "", nil,
 		"binlog-retention", "column-missing", "engine", "gtid-mode?", "partial-json", "row-image", "row-metadata",
-		"table-missing", "table-without-key")
+		"table-missing", "table-unreadable", "table-without-key")
 }
 
 // The printed grants are enough, for the check and for the stream, and each is

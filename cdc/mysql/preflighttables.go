@@ -35,8 +35,11 @@ func (k *check) table(sel *cdc.Selection) error {
 	case 1146, 1049:
 		k.problem("table-missing", id.String()+" does not exist", "correct its name in the field map, or create it")
 		return nil
-	default:
+	case 1044, 1045, 1142, 1143, 1227: // access denied, to a database, a table, a column
 		k.problem("grant-missing", "the user may not read "+id.String(), "GRANT SELECT ON "+name+" TO "+text(k.s.cfg.User)+"@'%';")
+		return nil
+	default:
+		k.problem("table-unreadable", fmt.Sprintf("%s cannot be read: the server says %d", id, serverCode(err)), "CHECK TABLE "+name+"; -- and mend what it says")
 		return nil
 	}
 	info, err := describeTable(k.c, k.s.cfg.Name, k.v.maria, id)

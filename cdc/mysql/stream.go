@@ -36,7 +36,8 @@ type stream struct {
 	order    []*load // all of them, in the order in which they are read
 	reading  []*load // those with something to read, if replan does not say otherwise
 	replan   bool
-	asked    int64 // the newest order that was carried out
+	left     map[cdc.TableID]cdc.Load // tables that were captured once
+	asked    int64                    // the newest order that was carried out
 	orders   <-chan cdc.Order
 	told     []cdc.Order // that came and are not carried out yet
 	wake     *time.Timer // when what is waited for may have come

@@ -149,10 +149,11 @@ func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, re
 			return fmt.Errorf("it is asked for; looking whether it is carried out: %w", err)
 		}
 		if orders.Answered(state, topic, id) {
-			if state.Asked == id && state.Refused != "" {
-				return fmt.Errorf("%s: refused: %s", source, state.Refused)
+			said, err := became(state, id)
+			if err != nil {
+				return fmt.Errorf("%s: %w", source, err)
 			}
-			fmt.Fprintf(a.out, "%s: carried out; chartwire snapshot status %s shows how far it is\n", source, source)
+			fmt.Fprintf(a.out, "%s: %s; chartwire snapshot status %s shows how far it is\n", source, said, source)
 			return nil
 		}
 		select {
@@ -162,6 +163,18 @@ func (a *app) order(ctx context.Context, s *site, source string, o cdc.Order, re
 	}
 	fmt.Fprintf(a.out, "%s: it is asked for; whoever captures the source carries it out as soon as it runs (chartwire snapshot status)\n", source)
 	return nil
+}
+
+// became says what an order came to, by a cut that tells of it or of a later one:
+// a cut says only why the newest was refused.
+func became(state *cut.Cut, id int64) (string, error) {
+	switch {
+	case state.Asked > id:
+		return "it was answered, and another order since", nil
+	case state.Refused != "":
+		return "", fmt.Errorf("refused: %s", state.Refused)
+	}
+	return "carried out", nil
 }
 
 // orders is the identity of the topic of orders.

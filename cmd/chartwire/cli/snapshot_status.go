@@ -201,13 +201,19 @@ func (p *progress) table(id cdc.TableID, l *cdc.Load, now time.Time) string {
 			fmt.Fprintf(&b, " in %s", took)
 		}
 	case r.first:
-		fmt.Fprintf(&b, "%s\t%d of about %d rows", r.Phase, r.Rows, max(r.Total, r.Rows))
+		fmt.Fprint(&b, r.Phase, "\t")
+		if r.Phase == cdc.LoadReading {
+			fmt.Fprintf(&b, "%d of about %d rows", r.Rows, max(r.Total, r.Rows))
+		}
 	default:
 		fmt.Fprintf(&b, "again: %s\t%d of %d rows at most%s", r.Phase, r.Rows, max(r.Total, r.Rows), condition(r.Where))
 	}
 	if rate := p.rate(id, r); rate > 0 {
-		left := time.Duration(float64(max(r.Total-r.Rows, 0)) / rate * float64(time.Second))
-		fmt.Fprintf(&b, ", %.0f rows/s, about %s left", rate, left.Round(time.Second))
+		fmt.Fprintf(&b, ", %.0f rows/s", rate)
+		if r.Where == "" { // of the rows of a condition nobody knows how many follow
+			left := time.Duration(float64(max(r.Total-r.Rows, 0)) / rate * float64(time.Second))
+			fmt.Fprintf(&b, ", about %s left", left.Round(time.Second))
+		}
 	}
 	if l.IsHeld() {
 		fmt.Fprintf(&b, "; held (%s)", l.Held.Code)

@@ -9,6 +9,22 @@ import (
 	"chartwire/pipeline/cut"
 )
 
+// An order that another one followed is not said to be carried out: why it was
+// refused, if it was, is no longer known.
+func TestBecame(t *testing.T) {
+	f := func(asked int64, refused, said, failed string) {
+		t.Helper()
+		got, err := became(&cut.Cut{Asked: asked, Refused: refused}, 7)
+		if !strings.Contains(got, said) || (err == nil) != (failed == "") || err != nil && !strings.Contains(err.Error(), failed) {
+			t.Errorf("answered %q, %v", got, err)
+		}
+	}
+	f(7, "", "carried out", "")
+	f(7, "no such table", "", "no such table")
+	f(8, "", "another order since", "")
+	f(8, "no such table", "another order since", "")
+}
+
 func TestProgress(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	id := func(name string) cdc.TableID { return cdc.TableID{Database: "clinic", Name: name} }
@@ -21,6 +37,7 @@ func TestProgress(t *testing.T) {
 				{Order: 3, Phase: cdc.LoadReading, Rows: again, Total: 7000, Started: at},
 			}},
 			id("notes"): {Phase: cdc.LoadWaiting},
+			id("teeth"): {Phase: cdc.LoadDone, Rows: 9, Again: []cdc.Reread{{Order: 4, Where: "id > 5", Phase: cdc.LoadReading, Rows: again, Total: 7000, Started: at}}},
 			id("zips"):  {Phase: cdc.LoadDone, Rows: 3, Started: at, Ended: at.Add(20 * time.Microsecond)},
 		}}
 	}
@@ -36,7 +53,8 @@ func TestProgress(t *testing.T) {
 		"again: reading  600 of 7000 rows at most, 100 rows/s, about 1m4s left",
 		"read again where id = 5: 1 rows, done",
 		"read again where id = = 5: the server does not take it after 0 rows",
-		"clinic.notes   waiting         0 of about 0 rows",
+		"clinic.notes   waiting         \n",
+		"again: reading  600 of 7000 rows at most where id > 5, 100 rows/s\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q is not in\n%s", want, b.String())
