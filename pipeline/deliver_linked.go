@@ -87,6 +87,7 @@ func (t *term) unlinked(w *linkWork, write *sinks.Write, u *sinks.Unavailable, c
 		t.countRetry(c.lane, "unavailable")
 	}
 	if len(c.works) == 1 && w.attempts > lonely && t.links.success.After(w.failed) {
+		w.doubt = time.Time{} // asking once more after it would end as these did
 		return t.noteLinks(w, write, allRefused(write, unanswered(w.attempts, u.Err)), now)
 	}
 	wait := backoff(u.Wait, w.attempts-1)

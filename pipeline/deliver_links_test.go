@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chartwire/pipeline"
+	"chartwire/pipeline/deadletter"
 	"chartwire/sinks"
 	"chartwire/sinks/sinktest"
 
@@ -284,6 +285,8 @@ type linkFault struct {
 	*sinktest.Memory
 	fails func([]sinks.Write) bool
 	calls atomic.Int64
+	// unknown says that what fails may have been carried out.
+	unknown atomic.Bool
 }
 
 func (s *linkFault) Apply(ctx context.Context, writes []sinks.Write) []sinks.Result {
@@ -293,7 +296,7 @@ func (s *linkFault) Apply(ctx context.Context, writes []sinks.Write) []sinks.Res
 	s.calls.Add(1)
 	results := make([]sinks.Result, len(writes))
 	for i := range results {
-		results[i].Err = &sinks.Unavailable{Wait: time.Millisecond, Err: errors.New("502")}
+		results[i].Err = &sinks.Unavailable{Wait: time.Millisecond, Unknown: s.unknown.Load(), Err: errors.New("502")}
 	}
 	return results
 }
@@ -301,7 +304,7 @@ func (s *linkFault) Apply(ctx context.Context, writes []sinks.Write) []sinks.Res
 func testLinkOutage(t *testing.T, e *deliverEnv) {
 	var one atomic.Bool // only one record spoils its calls
 	sink := &linkFault{Memory: e.sink, fails: func(ws []sinks.Write) bool {
-		return !one.Load() || slices.ContainsFunc(ws, func(w sinks.Write) bool { return w.Record.Key == "p" })
+		return !one.Load() || slices.ContainsFunc(ws, func(w sinks.Write) bool { return w.Record.Key == "p" || w.Record.Key == "u" })
 	}}
 	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = sink })
 	e.send(e.mutation("D", sinks.Routine, "a", "1"), e.linked("p", sinks.Realtime, "doctor", "D"))
@@ -313,14 +316,22 @@ func testLinkOutage(t *testing.T, e *deliverEnv) {
 		t.Errorf("%d dead letters while no link could be made: %+v", len(ls), ls[0])
 	}
 	one.Store(true)
-	for i := 0; len(e.letters()) == 0 && i < 100; i++ {
-		e.send(e.linked(key(i), sinks.Realtime, "doctor", "D"))
-		e.settle(soon)
+	spoils := func(n int, record string) {
+		t.Helper()
+		for i := 0; len(e.letters()) < n && i < 100; i++ {
+			e.send(e.linked(key(100*n+i), sinks.Realtime, "doctor", "D"))
+			e.settle(soon)
+		}
+		e.pending(r, 0)
+		ls := e.letters()
+		if len(ls) != n || !slices.ContainsFunc(ls, func(l *deadletter.Letter) bool { return l.Code == "UNANSWERED" && l.Record.Key == record }) {
+			t.Errorf("%d dead letters, want %d: of each record that spoils its calls", len(ls), n)
+		}
 	}
-	e.pending(r, 0)
-	if ls := e.letters(); len(ls) != 1 || ls[0].Code != "UNANSWERED" || ls[0].Record.Key != "p" {
-		t.Errorf("dead letters %+v, want one of the record that spoils its calls", ls)
-	}
+	spoils(1, "p")
+	sink.unknown.Store(true)
+	e.send(e.linked("u", sinks.Realtime, "doctor", "D"))
+	spoils(2, "u")
 }
 
 // gatedSink holds the writes of a record's properties back until it is opened.
