@@ -170,7 +170,7 @@ func TestSecondInstallation(t *testing.T) {
 	r.until(60*time.Second, "the first holds everything", func() bool { return first.holds() == 3*held })
 	second := r.start("second", []string{"run"})
 	r.until(60*time.Second, "the second stands by", func() bool {
-		return len(second.status()) == 3*held && strings.Count(second.log(), `"msg":"standing by"`) == 3*held
+		return len(second.status()) == 3*held && strings.Count(second.log(), `"msg":"standing by"`) >= 3*held
 	})
 	if n := second.holds(); n != 0 {
 		t.Errorf("the second holds %d", n)

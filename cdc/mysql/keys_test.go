@@ -84,7 +84,6 @@ func years() string {
 // and by several.
 func TestSnapshotKeys(t *testing.T) {
 	faults.Shows(t, "snapshot-keys", "compares texts as their collation sorts them; every row once, by one worker and by three")
-	faults.Shows(t, "snapshot-chunks", "finds the end of each chunk behind the one before, by the key: the cost of a chunk does not grow")
 	faults.Shows(t, "snapshot-slow", "reads parts of one table with several workers")
 	each(t, func(t *testing.T, k kind) {
 		r := newRig(t, k, "")

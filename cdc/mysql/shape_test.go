@@ -98,6 +98,42 @@ func TestKeysInChunks(t *testing.T) {
 	})
 }
 
+// The reading of a table of many chunks costs the server as much as it has rows.
+func TestChunkCost(t *testing.T) {
+	faults.Shows(t, "snapshot-chunks", "finds each chunk behind the one before, by the key: 200 chunks let the server read each row a few times at most")
+	each(t, func(t *testing.T, k kind) {
+		r, _ := own(t, k) // nobody else is counted
+		const n = 2000
+		r.exec("delete from people")
+		fill(r, "people", n)
+		read := func() (sum int) {
+			rows, err := r.sql.Query("show global status where variable_name in ('Handler_read_next', 'Handler_read_rnd_next', 'Handler_read_prev')")
+			must(t, err)
+			defer rows.Close()
+			for rows.Next() {
+				var name string
+				var count int
+				must(t, rows.Scan(&name, &count))
+				sum += count
+			}
+			must(t, rows.Err())
+			return sum
+		}
+		r.cfg.Snapshot = Snapshot{ChunkRows: n / 200}
+		before := read()
+		q := r.tap(cdc.Resume{})
+		if got := len(q.loaded()); got != n {
+			t.Errorf("%d rows came", got)
+		}
+		q.stop()
+		if cost := read() - before; cost > 10*n {
+			t.Errorf("the server read %d rows for %d", cost, n)
+		} else {
+			t.Logf("the server read %d rows for %d", cost, n)
+		}
+	})
+}
+
 // Rows that are suddenly large do not make a chunk that is.
 func TestLargeRowsInChunks(t *testing.T) {
 	faults.Shows(t, "snapshot-large-rows", "ends the chunk at a number of bytes")
