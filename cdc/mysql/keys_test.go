@@ -71,6 +71,27 @@ func keyTables(n int) map[string][2]string {
 	return out
 }
 
+// flavorKeys are those of one server.
+func flavorKeys(flavor string, n int) map[string][2]string {
+	var spaced, ids, sixes []string
+	for i := range n {
+		spaced = append(spaced, fmt.Sprintf("('%c%s%c')", 'a'+i%26, strings.Repeat(" ", i/26%4), " b"[i/104%2]))
+		ids = append(ids, fmt.Sprintf("('%08x-%04x-%x000-8000-%012x')", uint32(i)*2654435761, i*7919%65536, 1+i%8, i*104729))
+		sixes = append(sixes, fmt.Sprintf("('%x::%x')", 1+i*7919%65536, i*31%65536))
+	}
+	nopad := "utf8mb4_0900_ai_ci"
+	if flavor == "mariadb" {
+		nopad = "utf8mb4_unicode_nopad_ci"
+	}
+	out := map[string][2]string{"nopad": {"w varchar(9) character set utf8mb4 collate " + nopad + " primary key", strings.Join(spaced, ",")}}
+	if flavor == "mariadb" {
+		out["short year"] = [2]string{"y year(2) primary key", years()}
+		out["uuid"] = [2]string{"u uuid primary key", strings.Join(ids, ",")}
+		out["inet"] = [2]string{"a inet6, b inet4 default '127.0.0.1', primary key (b, a)", strings.ReplaceAll(strings.Join(sixes, ","), ")", ",default)")}
+	}
+	return out
+}
+
 // years are all that a YEAR has.
 func years() string {
 	rows := []string{"(0)"}
@@ -89,9 +110,7 @@ func TestSnapshotKeys(t *testing.T) {
 		r := newRig(t, k, "")
 		want := map[string]int{}
 		tables := keyTables(300)
-		if k.flavor.Name == "mariadb" {
-			tables["short year"] = [2]string{"y year(2) primary key", years()}
-		}
+		maps.Copy(tables, flavorKeys(k.flavor.Name, 300))
 		for i, name := range slices.Sorted(maps.Keys(tables)) {
 			table, engine := tables[name], []string{"InnoDB", "MyISAM"}[i%2]
 			name = "k_" + strings.ReplaceAll(name, " ", "_")
