@@ -167,6 +167,7 @@ func flavorTypes(flavor string) []latticeColumn {
 	addresses := quoted("2001:db8::ff00:0:0", "::", "::1", "::ffff:102:300", "::102:304", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "1:0:0:2::", "::2:0:0:0", "64:ff9b::102:304", "fe80::1")
 	long := "repeat('Größe ', 60)"
 	c := []latticeColumn{
+		column("decimal(65,38)", "-1e66", "1e66", "0.1", "-1e-38", "1e-39"), column("decimal(38,38)", "1", "-0.12345678901234567890123456789012345678"),
 		column("year(2)", "0", "24", "69", "70", "1901", "1950", "2000", "2155", "'00'"),
 		column("uuid", quoted("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "123e4567-e89b-12d3-a456-426614174000", "00112233-4455-6677-8899-aabbccddeeff",
 			"f47ac10b-58cc-4372-a567-0e02b2c3d400", "017f22e2-79b0-7cc3-98c4-dc0c0c07398f", "1ec9414c-232a-6b00-b3c8-9f6bdeced846", "2ed6657d-e927-568b-95e1-2665a8aea6a2", "320c3d4d-cc00-875b-8ec9-32d5f69181c0")...),
