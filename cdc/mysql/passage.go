@@ -103,7 +103,7 @@ func (k *passer) event(raw []byte) error {
 		f.g.file, k.began = f.at.file, true
 		return k.done()
 	case damaged:
-		k.out.Unknown = true
+		k.unread()
 	case k.began:
 		k.content(&e)
 	}
@@ -153,6 +153,15 @@ func (k *passer) nameless() error {
 	return nil
 }
 
+// unread is a part of the transaction that is not known: any table may be in it,
+// and that it is prepared.
+func (k *passer) unread() {
+	k.out.Unknown = true
+	if k.f.g.prepared && k.xid == "" {
+		k.xid = anyXID
+	}
+}
+
 // note counts an event.
 func (k *passer) note(e *event) {
 	k.out.Events[kindName(e.kind)]++
@@ -196,7 +205,9 @@ func (k *passer) content(e *event) {
 			k.content(inner)
 			return nil
 		}, f.damaged)
-		k.out.Unknown = k.out.Unknown || err != nil
+		if err != nil {
+			k.unread()
+		}
 	default:
 		rows, isRows := rowsKindOf(e.kind)
 		switch {

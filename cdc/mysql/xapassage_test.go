@@ -1,0 +1,78 @@
+package mysql
+
+import (
+	"strings"
+	"testing"
+
+	"chartwire/integration/faults"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+)
+
+// What a person passes over may be prepared by it, though the event that says so
+// cannot be read: its commit is not taken for one of nothing.
+func TestPassageOfDamagedPrepare(t *testing.T) {
+	faults.Shows(t, "skip", "a transaction that may have been prepared in what was passed over halts with xa-lost at its commit")
+	each(t, func(t *testing.T, k kind) {
+		r, p := started(t, k, people+"InnoDB", "people")
+		p.stop()
+		m := meddle(t, r.cfg.Addr)
+		m.set(func(packet []byte) []byte {
+			if wireKind(packet) == replication.XA_PREPARE_LOG_EVENT && strings.Contains(string(packet), r.name) {
+				packet[len(packet)-1] ^= 1
+			}
+			return packet
+		})
+		r.cfg.Addr = m.Addr().String()
+		p = r.tap(p.resume())
+		a := r.prepare("a", "insert into people values (1,'a',null)")
+		r.exec("insert into people values (99,'id=99',null)")
+		w, q := r.passed(p, HaltDamaged)
+		if !w.Unknown {
+			t.Errorf("the passage is %+v", w)
+		}
+		want(t, until(t, q), "c people 99: id=99 name=id=99 note=NULL")
+		say(t, a, "xa commit %s", r.xaName("a"))
+		q.halt(HaltXA)
+	})
+}
+
+// A prepared transaction comes as it is, packed or not, remembered or read again.
+func TestPreparedAndCompressed(t *testing.T) {
+	faults.Shows(t, "xa", "comes at the commit from a compressed log too")
+	each(t, func(t *testing.T, k kind) {
+		r, p := started(t, k, people+"InnoDB", "people")
+		before := "set session binlog_transaction_compression=on"
+		if k.name == maria.name {
+			must(t, r.db.Exec("set global log_bin_compress=on, global log_bin_compress_min_len=16"))
+			defer func() { must(t, r.db.Exec("set global log_bin_compress=off")) }()
+			before = "do 0"
+		}
+		note := strings.Repeat("packed ", 300)
+		c := r.session()
+		say(t, c, "%s", before)
+		for _, name := range []string{"a", "b"} {
+			say(t, c, "xa start %[1]s; insert into people values (1,'a','%[2]s'); savepoint s; insert into people values (2,'u',null); rollback to s; update people set name='b'; xa end %[1]s; xa prepare %[1]s", r.xaName(name), note)
+			if name == "b" {
+				waitFor(t, func() bool {
+					for {
+						select {
+						case txn := <-p.txns:
+							p.note(txn)
+						default:
+							return strings.Contains(p.last.Position.Prepared, r.name)
+						}
+					}
+				})
+				p.stop()
+				p = r.tap(p.resume())
+			}
+			say(t, c, "xa commit %s", r.xaName(name))
+			want(t, show(t, p.next()), "c people 1: id=1 name=a note="+note, "u people 1: id=1 name=a note="+note+" -> id=1 name=b note="+note)
+			r.exec("delete from people")
+			p.next()
+		}
+		say(t, c, "xa start %[1]s; insert into people values (5,'one','%[2]s'); xa end %[1]s; xa commit %[1]s one phase", r.xaName("c"), note)
+		want(t, show(t, p.next()), "c people 5: id=5 name=one note="+note)
+	})
+}
