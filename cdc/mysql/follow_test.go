@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"time"
 
 	"chartwire/cdc"
 	"chartwire/integration/faults"
@@ -124,6 +125,30 @@ func TestTransactionAllocatesNothing(t *testing.T) {
 	})
 	if got != 0 || fo.pos.set.String() != fmt.Sprintf("00000000-0000-0000-0000-000000000000:1-%d", number) {
 		t.Errorf("%v allocations a transaction, at %s", got, fo.pos.text)
+	}
+}
+
+// On MariaDB only its end says when a transaction was committed: one without an
+// end is of no time in which nobody lived, or the log would seem to be purged.
+func TestTimeOfTransactionWithoutEnd(t *testing.T) {
+	s, err := New(Config{Name: "s", Addr: "127.0.0.1:1", User: "u", Selections: []cdc.Selection{{Table: cdc.TableID{Database: "clinic", Name: "people"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &stream{s: s, log: s.cfg.Log, v: &server{maria: true}, selected: s.selected, loads: map[cdc.TableID]*load{}, readTime: time.Now()}
+	fo, _ := quietFollower(true)
+	st.f = *fo
+	st.hook()
+	var got []time.Time
+	st.yield = func(txn *cdc.Txn, _ error) bool { got = append(got, txn.CommitTime); return true }
+	begin := append([]byte{1}, make([]byte, 12)...)
+	for _, raw := range [][]byte{rawEvent(replication.MARIADB_GTID_EVENT, 0, 1100, begin), rawEvent(replication.FORMAT_DESCRIPTION_EVENT, 0, 126, make([]byte, 100))} {
+		if err := st.f.follow(raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != 1 || !got[0].Equal(st.readTime) {
+		t.Errorf("times %v, read at %v", got, st.readTime)
 	}
 }
 

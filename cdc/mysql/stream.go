@@ -359,7 +359,7 @@ func (st *stream) ended(committed bool) error {
 		return st.between()
 	}
 	st.touch()
-	t := st.out.last(st.f.g.commitTime.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc()})
+	t := st.out.last(st.committed(), cdc.Checkpoint{Position: st.f.pos.cdc()})
 	st.lasting(t.CommitTime)
 	if err := st.give(t); err != nil {
 		return err

@@ -53,17 +53,26 @@ func (st *stream) rows(t *table, r *rowsEvent) error {
 // piece gives what there is of a transaction that is larger than memory should
 // hold.
 func (st *stream) piece(last uint64) error {
-	at := st.f.g.commitTime
-	if at.IsZero() {
-		at = st.f.g.stamp
-	}
 	st.touch()
-	t := st.out.piece(st.f.id(), at.Add(st.v.offset), cdc.Checkpoint{Position: st.f.pos.cdc(), Rows: st.f.g.rows, Last: last})
+	t := st.out.piece(st.f.id(), st.committed(), cdc.Checkpoint{Position: st.f.pos.cdc(), Rows: st.f.g.rows, Last: last})
 	if err := st.give(t); err != nil {
 		return err
 	}
 	st.out.clear()
 	return nil
+}
+
+// committed is when the transaction at hand was committed, by our clock; where that
+// is not known, or it never was, when it was written or is read.
+func (st *stream) committed() time.Time {
+	g := &st.f.g
+	switch {
+	case !g.commitTime.IsZero():
+		return g.commitTime.Add(st.v.offset)
+	case !g.stamp.IsZero():
+		return g.stamp.Add(st.v.offset)
+	}
+	return st.readTime
 }
 
 // count passes rows that nobody selected, or that the consumer has.
