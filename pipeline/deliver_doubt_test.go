@@ -106,6 +106,41 @@ func testReach(t *testing.T, e *deliverEnv) {
 	}
 }
 
+// testReachKept has a holder die that was far ahead of a record that is stuck,
+// and the next one soon after it: what the first may have tried is in doubt for
+// the third too.
+func testReachKept(t *testing.T, e *deliverEnv) {
+	e.lag, e.ahead = time.Second, 10
+	sink := &stuckSink{Memory: e.sink}
+	sink.stuck.Store(true)
+	change := func(o *pipeline.DeliverOptions) { o.Sink = sink }
+	one := e.start(change)
+	e.send(e.mutation("stuck", sinks.Realtime, "a", "1"))
+	for i := range 50 {
+		e.send(e.mutation(key(i), sinks.Realtime, "a", "1"))
+	}
+	written := func(m *sinks.Mutation) func() bool {
+		e.send(m)
+		return func() bool { s, _ := e.sink.Find(m.Record); return s.Properties["a"] == m.Properties[0].Value }
+	}
+	e.eventually(soon, "the first value", written(e.mutation("p", sinks.Realtime, "a", "A")))
+	e.eventually(soon, "what comes behind it", written(e.mutation("q", sinks.Realtime, "a", "1")))
+	moment := time.Now()
+	e.send(e.mutation("q", sinks.Realtime, "a", "2"))
+	e.eventually(soon, "a commit", func() bool { return e.progress().Time.After(moment) })
+	e.send(e.mutation("p", sinks.Realtime, "a", "B"))
+	e.blockWhen(one, "p", "a", "B")
+	one.kill()
+	two := e.start(change)
+	e.eventually(soon, "the second holds the sink", func() bool { return two.Status().Holding })
+	two.kill()
+	e.send(e.mutation("p", sinks.Realtime, "a", "A"))
+	sink.stuck.Store(false)
+	e.start(change)
+	e.settle(soon)
+	e.equal()
+}
+
 func testSafetyInDoubt(t *testing.T, e *deliverEnv) {
 	e.lag = 3 * time.Second
 	one := e.start()

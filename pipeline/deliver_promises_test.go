@@ -38,6 +38,7 @@ var deliverPromises = []struct {
 	{"in good order nothing is in doubt", nil, testCleanStop},
 	{"what was in the air is written again", nil, testTakeOver},
 	{"in doubt is only what may have been tried", nil, testReach},
+	{"what a holder tried is in doubt for all that come after", nil, testReachKept},
 	{"safety in doubt goes at once and once more", nil, testSafetyInDoubt},
 	{"a lost answer is in doubt until it cannot arrive any more", nil, testLateCall},
 	{"what a holder sends at its end is waited for", nil, testLateTakeOver},

@@ -3,7 +3,9 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chartwire/sinks"
@@ -56,6 +58,21 @@ func (s *lateSink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Resu
 		results[i].Err = &sinks.Unavailable{Unknown: true, Wait: 10 * time.Millisecond, Err: errors.New("connection reset")}
 	}
 	return results
+}
+
+// stuckSink has no room for one record, until it is told to.
+type stuckSink struct {
+	*sinktest.Memory
+	stuck atomic.Bool
+}
+
+func (s *stuckSink) Apply(ctx context.Context, writes []sinks.Write) []sinks.Result {
+	i := slices.IndexFunc(writes, func(w sinks.Write) bool { return w.Record.Key == "stuck" })
+	if i < 0 || !s.stuck.Load() {
+		return s.Memory.Apply(ctx, writes)
+	}
+	no := sinks.Result{Err: &sinks.Unavailable{Wait: time.Hour, Err: errors.New("503")}}
+	return slices.Insert(s.Memory.Apply(ctx, slices.Delete(slices.Clone(writes), i, i+1)), i, no)
 }
 
 // forgetfulSink loses all its records once: they come back under other ids.

@@ -162,7 +162,7 @@ func (t *term) place(ctx context.Context, progress shadow.Progress) error {
 			} else if !t.clean {
 				p.doubtful = end
 			}
-			p.asked = max(p.from, 0) + t.ahead
+			p.asked = max(max(p.from, 0)+t.ahead, p.doubtful) // what is in doubt stays so for whoever comes next
 			t.partitions = append(t.partitions, p)
 		}
 	}
