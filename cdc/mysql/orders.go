@@ -44,7 +44,7 @@ func (st *stream) obey() error {
 }
 
 func (st *stream) carryOut(o *cdc.Order, t *cdc.Txn) error {
-	st.log.Info("an order is carried out", "source", st.s.cfg.Name, "act", string(o.Act), "table", o.Table.String(), "order", o.ID)
+	st.log.Info("an order came", "source", st.s.cfg.Name, "act", string(o.Act), "table", tableOf(o), "order", o.ID)
 	switch o.Act {
 	case cdc.ActTable, cdc.ActColumn:
 		return st.widen(o, t)
@@ -78,7 +78,15 @@ func (st *stream) carryOut(o *cdc.Order, t *cdc.Txn) error {
 }
 
 func (st *stream) refused(o *cdc.Order, t *cdc.Txn) {
-	st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", o.Table.String(), "order", o.ID, "why", t.Refused)
+	st.log.Warn("an order was refused", "source", st.s.cfg.Name, "table", tableOf(o), "order", o.ID, "why", t.Refused)
+}
+
+// tableOf is the table of an order as people read it.
+func tableOf(o *cdc.Order) string {
+	if o.Table == (cdc.TableID{}) {
+		return "all"
+	}
+	return o.Table.String()
 }
 
 // order changes a table's state as an order says.
