@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chartwire/cdc"
+	"chartwire/cdc/mysql/image"
 	"chartwire/integration/faults"
 	"chartwire/integration/servers"
 )
@@ -112,6 +113,25 @@ func TestGrants(t *testing.T) {
 			p = tapSource(t, s, p.resume()) // resuming asks for more than starting
 			r.exec("insert into people values (3,'c',null)")
 			want(t, show(t, p.next()), "c people 3: id=3 name=c note=NULL")
+
+			r.exec("create table doc (id int primary key, j json, plain longtext)")
+			cfg := r.cfg
+			cfg.Selections = []cdc.Selection{{Table: r.id("doc")}}
+			s, err = New(cfg)
+			must(t, err)
+			for _, g := range s.Grants(k.name == maria.name) {
+				r.exec(g)
+			}
+			c, err := s.dial(t.Context())
+			must(t, err)
+			defer c.close()
+			info, err := describeTable(c, cfg.Name, k.name == maria.name, r.id("doc"))
+			must(t, err)
+			enc, err := image.Compile(info.meta, nil)
+			must(t, err)
+			if j, plain := enc.Table().Columns[1].Type.Kind, enc.Table().Columns[2].Type.Kind; j != cdc.KindJSON || plain == cdc.KindJSON {
+				t.Errorf("with the printed rights, JSON looks like %s and text like %s", j, plain)
+			}
 		})
 	}
 }
