@@ -83,7 +83,11 @@ func (w *worker) tryReady(m mark, q *chunkRequest) (bool, error) {
 		_, err = w.c.query("ROLLBACK")
 		return false, err
 	case markShare:
+		if w.hurried {
+			return true, nil
+		}
 		_, err := w.c.query(fmt.Sprintf("SET SESSION innodb_lock_wait_timeout = %d", lockWait))
+		w.hurried = err == nil
 		return true, err
 	default:
 		return true, nil

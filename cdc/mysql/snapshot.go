@@ -123,6 +123,8 @@ type worker struct {
 	tables map[cdc.TableID]*snapshotTable
 	busy   *atomic.Int32 // workers that read
 	unused chan memory
+	// hurried says that the connection waits for no lock longer than lockWait.
+	hurried bool
 }
 
 // run reads what is asked for until its context ends.
@@ -177,7 +179,7 @@ func (w *worker) pause(ctx context.Context) error {
 // drop closes the connection, and forgets what was seen on it.
 func (w *worker) drop() {
 	w.c.close()
-	w.c = nil
+	w.c, w.hurried = nil, false
 	clear(w.tables)
 }
 
