@@ -65,8 +65,9 @@ func (s *Source) dialTo(ctx context.Context, addr string) (*conn, error) {
 		return nil, s.explain(fmt.Errorf("connecting to %s: %w", addr, said(err)))
 	}
 	// Bytes as they are stored, times in UTC, and none of the session modes
-	// that change how a statement of ours is read or how its result looks.
-	if _, err := c.query("SET NAMES utf8mb4, character_set_results = NULL, time_zone = '+00:00', sql_mode = ''"); err != nil {
+	// that change how a statement of ours is read or how its result looks. What
+	// asks rarely is not hung up on by a server that is set for web pages.
+	if _, err := c.query("SET NAMES utf8mb4, character_set_results = NULL, time_zone = '+00:00', sql_mode = '', wait_timeout = 28800"); err != nil {
 		c.close()
 		return nil, fmt.Errorf("preparing the connection to %s: %w", addr, err)
 	}

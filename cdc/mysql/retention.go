@@ -68,6 +68,13 @@ func (r *retention) askHosted(c *conn, rds bool) error {
 	return nil
 }
 
+// askKept notes how long the server keeps its log.
+func (st *stream) askKept(ctx context.Context) (err error) {
+	st.keeps, err = st.kept(ctx)
+	st.keepsAt = time.Now()
+	return err
+}
+
 // kept is how long what is written now stays in the log, at least: by its age,
 // or by its size as fast as it grew until now. It is endless if so long that
 // nobody need count, and untold if the server does not say it.

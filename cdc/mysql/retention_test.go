@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"testing"
@@ -65,6 +66,33 @@ func TestRetention(t *testing.T) {
 			set("binlog_expire_logs_seconds", "86400")
 			left(24*time.Hour, 24*time.Hour)
 			refused("binlog-retention")
+
+			// Changed while it is read, on a server that hangs up on who says nothing.
+			set("wait_timeout", "1")
+			reg, log := prometheus.NewRegistry(), &lines{}
+			quiet := r.cfg
+			quiet.Metrics, quiet.Log = reg, slog.New(slog.NewTextHandler(log, nil))
+			s, err := New(quiet)
+			must(t, err)
+			s.askAgain = 2 * time.Second
+			p := tapSource(t, s, resume)
+			kept := func(days float64) func() bool {
+				return func() bool {
+					at, told := gaugeIf(t, reg, "chartwire_capture_position_purged_timestamp_seconds")
+					return told && math.Abs(at-float64(time.Now().Unix())-days*86400) < 43200
+				}
+			}
+			waitFor(t, kept(1))
+			set("binlog_expire_logs_seconds", "432000")
+			waitFor(t, kept(5))
+			if log.has("broke off") {
+				t.Errorf("the stream was begun anew: %s", log.b.String())
+			}
+			p.stop()
+			resume = p.resume()
+			set("wait_timeout", "28800")
+			set("binlog_expire_logs_seconds", "86400")
+
 			r.cfg.Retention = 12 * time.Hour // somebody's decision
 			refused()
 			set("binlog_expire_logs_seconds", "0")

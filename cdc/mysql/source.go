@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"chartwire/cdc"
 )
@@ -20,6 +21,7 @@ type Source struct {
 	purged   atomic.Uint64 // the bits of a float64: seconds
 	stuck    atomic.Pointer[Stuck]
 	waiting  atomic.Pointer[SnapshotStatus]
+	askAgain time.Duration   // how often what a person may change at the server is asked while it is quiet
 	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }
 
@@ -35,7 +37,7 @@ func New(cfg Config) (*Source, error) {
 		cfg.ServerID = 1<<31 | rand.Uint32()
 	}
 	s := &Source{cfg: cfg, selected: map[cdc.TableID]*cdc.Selection{}, metrics: newMetrics(cfg.Metrics, cfg.Name),
-		addrs: cfg.addrs()}
+		addrs: cfg.addrs(), askAgain: 5 * time.Minute}
 	for i := range cfg.Selections {
 		s.selected[cfg.Selections[i].Table] = &cfg.Selections[i]
 	}

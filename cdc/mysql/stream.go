@@ -52,8 +52,9 @@ type stream struct {
 	yielded  time.Time    // what was newest then
 	unsaid   bool         // the position moved since
 	readTime time.Time
-	// keeps is how long the server keeps what it writes now.
-	keeps time.Duration
+	// keeps is how long the server keeps what it writes now, as it said at keepsAt.
+	keeps   time.Duration
+	keepsAt time.Time
 	// elsewhere says that the position is of another server than this one.
 	elsewhere bool
 	// replaying says that the rows at hand are of an XA transaction that is
@@ -181,7 +182,7 @@ func (st *stream) session(ctx context.Context) error {
 		return st.s.explain(err)
 	}
 	st.s.metrics.behind.Set(0)
-	if st.keeps, err = st.kept(ctx); err != nil {
+	if err := st.askKept(ctx); err != nil {
 		return st.s.explain(err)
 	}
 	st.hook()
@@ -292,6 +293,11 @@ func (st *stream) hook() {
 		}
 		if st.f.at.compare(st.f.exactFrom) >= 0 { // there is nothing left to break off at
 			st.unstuck()
+		}
+		if time.Since(st.keepsAt) > st.s.askAgain {
+			if err := st.askKept(st.side.ctx); err != nil {
+				return st.s.explain(err)
+			}
 		}
 		if err := st.heartbeat(); err != nil {
 			return err
