@@ -125,7 +125,7 @@ func (k *check) log() {
 	case k.v.maria && k.vars["gtid_strict_mode"] == "OFF":
 		k.warning("gtid-strict", "gtid_strict_mode is OFF: ids may come out of order, and a position by ids may then miss some", k.set("gtid_strict_mode", "ON"))
 	case !k.v.maria && !k.v.gtid:
-		k.warning("gtid-mode", "gtid_mode is "+k.vars["gtid_mode"]+": the position is a file and an offset, and a failover makes all tables be read again",
+		k.warning("gtid-mode", "gtid_mode is "+k.vars["gtid_mode"]+": the position is a file and an offset, and a failover makes all tables be read again. A capture that began so keeps to that until chartwire reload",
 			"SET PERSIST enforce_gtid_consistency = ON; SET PERSIST gtid_mode = OFF_PERMISSIVE; SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON;")
 	}
 }

@@ -94,9 +94,12 @@ func (r *rewinder) find(ctx context.Context) error {
 	if err := r.scan(ctx, i); err != nil {
 		return err
 	}
-	if r.found {
+	switch {
+	case r.found:
 		err = r.undecided(ctx)
-	} else {
+	case r.to.one: // its number was read: as another server's
+		return fmt.Errorf("the log has no transaction %s", r.to.ids.String())
+	default:
 		return fmt.Errorf("it is not before %s, which is where the log was read to", r.now.cdc())
 	}
 	r.total()
