@@ -238,6 +238,8 @@ func (h *held) keep(xid string) {
 	}
 	if events := h.take(); events != nil {
 		h.byXID[xid] = events
+	} else {
+		h.forget(xid) // those of an older one of the name
 	}
 	h.reset()
 }

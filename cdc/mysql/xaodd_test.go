@@ -76,3 +76,20 @@ func TestPreparedAndCompressed(t *testing.T) {
 		want(t, show(t, p.next()), "c people 5: id=5 name=one note="+note)
 	})
 }
+
+// A name that was used again without a word in the log stands for what was
+// prepared last, small or large.
+func TestPreparedTwice(t *testing.T) {
+	t.Parallel()
+	faults.Shows(t, "xa", "of two of one name, the first of which was rolled back outside the log, the rows of the second come")
+	for _, k := range []kind{mysqlGTID, mysqlFile} { // MariaDB has no such way
+		r, p := started(t, k, "create table people (id int primary key, name varchar(20), note mediumtext)", "people")
+		a := r.prepare("a", "insert into people values (1,'undone',null)")
+		say(t, a, "set session sql_log_bin=0; xa rollback %s; set session sql_log_bin=1", r.xaName("a"))
+		say(t, a, "xa start %[1]s; insert into people values (2,'kept',repeat('x',%[2]d)); xa end %[1]s; xa prepare %[1]s; xa commit %[1]s", r.xaName("a"), 2*heldEvents)
+		got := show(t, p.next())
+		if len(got) != 1 || !strings.HasPrefix(got[0], "c people 2: id=2 name=kept note=xxx") {
+			t.Errorf("%d rows came, the first is %.40s", len(got), got[0])
+		}
+	}
+}
