@@ -57,10 +57,15 @@ func describeTables(c *conn, source string, maria bool, database, name string) (
 		infos = append(infos, info)
 		byName[info.meta.Name] = info
 	}
-	// One collation stands for all of its character set: nothing else matters here.
+	// MariaDB's collations have no one name: there any of the character set stands
+	// for it, which is all that matters here.
+	of := "o.COLLATION_NAME = c.COLLATION_NAME"
+	if maria {
+		of = "o.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME"
+	}
 	r, err = c.query("SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IFNULL(CHARACTER_OCTET_LENGTH, 0), IFNULL(NUMERIC_PRECISION, 0), " +
 		"IFNULL(NUMERIC_SCALE, 0), IFNULL(DATETIME_PRECISION, 0), IFNULL(CHARACTER_SET_NAME, ''), " +
-		"IFNULL((SELECT MIN(ID) FROM information_schema.COLLATIONS o WHERE o.CHARACTER_SET_NAME = c.CHARACTER_SET_NAME), 63), TABLE_NAME " +
+		"IFNULL((SELECT MIN(ID) FROM information_schema.COLLATIONS o WHERE " + of + "), 63), TABLE_NAME " +
 		"FROM information_schema.COLUMNS c WHERE " + where + " ORDER BY TABLE_NAME, ORDINAL_POSITION")
 	if err != nil {
 		return nil, err

@@ -217,6 +217,42 @@ func TestHashedKey(t *testing.T) {
 	}
 }
 
+// TestOwnCollation has a column in a collation that the administrators of a MySQL
+// made, whose number is one of latin1 on MariaDB.
+func TestOwnCollation(t *testing.T) {
+	faults.Shows(t, "charset-unknown", "holds the table alone, without reading it again at each connection, where administrators made the collation")
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a real server: not under -short")
+	}
+	dir := filepath.Join(t.TempDir(), "charsets")
+	must(t, os.CopyFS(dir, os.DirFS(filepath.Join(servers.Cache(), "mysql/root/usr/share/mysql/charsets"))))
+	index := filepath.Join(dir, "Index.xml")
+	b, err := os.ReadFile(index)
+	must(t, err)
+	own := `<charset name="utf8mb4"><collation name="utf8mb4_phone_ci" id="1029"><rules><reset>\u0000</reset><i>\u0020</i></rules></collation></charset></charsets>`
+	must(t, os.WriteFile(index, bytes.Replace(b, []byte("</charsets>"), []byte(own), 1), 0o644))
+	db := servers.Database(t, servers.MySQLNew, "--character-sets-dir="+dir)
+	r := rigOn(t, db, "create table phones (id int primary key, n varchar(20) character set utf8mb4 collate utf8mb4_phone_ci); create table others (id int primary key)", "phones", "others")
+	r.exec("insert into phones values (1, 'é')")
+	p := r.tap(cdc.Resume{})
+	if h := p.held(r.id("phones"), image.HaltCharset); !strings.Contains(h.Text, "collation 1029,") {
+		t.Error(h.Text)
+	}
+	r.exec("insert into phones values (2, 'ü'); insert into others values (1)")
+	lines := p.seen("c others 1: id=1")
+	p.stop()
+	p = r.tap(p.resume())
+	r.exec("insert into others values (2)")
+	lines = append(lines, p.seen("c others 2: id=2")...)
+	if all := strings.Join(lines, ", "); strings.Contains(all, "phones") {
+		t.Errorf("of the table that is held came %s", all)
+	}
+	r.exec("alter table phones modify n varchar(20) character set utf8mb4 collate utf8mb4_general_ci")
+	p.seen("epoch reload phones")
+	p.seen("r phones 2: id=2 n=ü")
+}
+
 // TestCompressedWays reads compressed columns of MariaDB in every way in which a
 // session may have them compressed.
 func TestCompressedWays(t *testing.T) {
