@@ -35,6 +35,7 @@ func (t *term) linkResult(w *linkWork, write *sinks.Write, r sinks.Result, c cal
 		return t.noteLinks(w, write, r.Links, now)
 	case errors.As(r.Err, &halt):
 		delete(t.links.work, w.id)
+		t.links.doubt = laterOf(t.links.doubt, w.doubt)
 		e, err := t.store.Get(w.id)
 		if err != nil {
 			return err

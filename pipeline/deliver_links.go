@@ -27,6 +27,8 @@ type linker struct {
 	wake    time.Time
 	fresh   []string  // records that got an id, to be committed
 	success time.Time // of the newest call that was answered with one
+	// doubt is until when calls may still arrive of records that were dropped.
+	doubt time.Time
 
 	// loading is where in the index of open links the start is, while it lasts:
 	// those that the holder before left.
@@ -73,9 +75,9 @@ func (t *term) consider(id string, lane sinks.Lane, now time.Time) {
 	w := t.links.work[id]
 	switch {
 	case w == nil:
-		w = &linkWork{id: id, lane: lane, since: now}
+		w = &linkWork{id: id, lane: lane, since: now, doubt: t.links.doubt}
 		if !t.clean && now.Before(t.doubt) {
-			if w.doubt = t.doubt; lane != sinks.Safety {
+			if w.doubt = laterOf(w.doubt, t.doubt); lane != sinks.Safety {
 				w.notBefore = t.doubt
 			}
 		}

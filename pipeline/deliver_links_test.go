@@ -256,6 +256,25 @@ func testLinkLate(t *testing.T, e *deliverEnv) {
 	e.linkedSoon(0)
 }
 
+// testLinkLateHalt has a halt come in between a lost answer and its repetition.
+func testLinkLateHalt(t *testing.T, e *deliverEnv) {
+	e.lag, e.ask = time.Second, 300*time.Millisecond
+	late := &lateSink{Memory: e.sink}
+	r := e.start(func(o *pipeline.DeliverOptions) { o.Sink = late })
+	e.send(e.mutation("D", sinks.Routine, "a", "1"), e.mutation("E", sinks.Routine, "a", "1"), e.mutation("p", sinks.Realtime, "a", "1"))
+	e.settle(soon)
+	late.delay(0, e.lag*9/10)
+	e.sink.Fail(sinktest.Fault{Kind: sinktest.FaultHalt})
+	e.send(e.linked("p", sinks.Realtime, "doctor", "D"))
+	e.eventually(soon, "the halt", func() bool { return r.Status().Halts["om"] != "" })
+	e.send(e.linked("p", sinks.Realtime, "doctor", "E"))
+	late.wait()
+	e.linkedSoon(soon)
+	e.pending(r, 0)
+	time.Sleep(100 * time.Millisecond)
+	e.linkedSoon(0)
+}
+
 // plainSink knows no links.
 type plainSink struct{ *sinktest.Memory }
 

@@ -55,6 +55,7 @@ var deliverPromises = []struct {
 	{"a missing end is asked for a few times, then waited for", nil, testLinkMissing},
 	{"links that were in the air are asked for again", nil, testLinkTakeOver},
 	{"a lost answer about links is in doubt until its call has ended", nil, testLinkLate},
+	{"a halt forgets no doubt about links", nil, testLinkLateHalt},
 	{"a sink that knows no links gets none", nil, testLinkUnsupported},
 	{"what is learned of links beside a write stays", nil, testLinkBesideWrite},
 	{"an outage of links alone is no link's fault", nil, testLinkOutage},

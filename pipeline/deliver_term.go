@@ -326,6 +326,9 @@ func (t *term) doubtful() bool {
 		}
 	}
 	now := time.Now()
+	if now.Before(t.links.doubt) {
+		return true
+	}
 	for _, w := range t.links.work {
 		if now.Before(w.doubt) {
 			return true
