@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +38,7 @@ func (c *Config) check(d *decoder) {
 	if !c.SiteKey.IsZero() && len(c.SiteKey.Reveal()) < 16 && !d.failed("site_key") {
 		d.bad("site_key", "has fewer than 16 characters: guests are named by it, and nobody may guess how")
 	}
-	if _, _, err := net.SplitHostPort(c.HTTP.Address); err != nil {
+	if !isAddress(c.HTTP.Address) {
 		d.bad("http.address", "must be host:port, such as 127.0.0.1:9464")
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
@@ -54,7 +55,7 @@ func (c *Config) checkKafka(d *decoder) {
 		d.bad("kafka", "say `kafka: embedded` for a trial on one machine, or name the brokers: [host:port, …]")
 	}
 	for _, b := range k.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
+		if !isAddress(b) {
 			d.bad("kafka.brokers", "%q is not host:port", b)
 		}
 	}
@@ -159,7 +160,7 @@ func checkServers(d *decoder, s *Source, at string) {
 		d.bad(key, "is missing: host:port, such as db1:3306")
 	}
 	for i, addr := range servers {
-		if _, _, err := net.SplitHostPort(addr); err != nil && !strings.HasPrefix(addr, "/") {
+		if !isAddress(addr) && !strings.HasPrefix(addr, "/") {
 			d.bad(key, "%q is not host:port", addr)
 		}
 		if slices.Contains(servers[:i], addr) {
@@ -190,7 +191,7 @@ func (c *Config) checkSnapshot(d *decoder, s Snapshot, at string) {
 		d.bad(at+".max_lag", "name the replicas: [host:port, …]")
 	}
 	for _, addr := range s.Replicas {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
+		if !isAddress(addr) {
 			d.bad(at+".replicas", "%q is not host:port", addr)
 		}
 	}
@@ -296,6 +297,16 @@ func (c *Config) checkSinks(d *decoder) {
 			}
 		}
 	}
+}
+
+// isAddress says whether s is host:port. Ports have numbers here.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 func isHTTP(s string) bool {

@@ -132,6 +132,8 @@ func TestProblems(t *testing.T) {
 	f("kind: om-aggregation\n", "kind: [a]\n", "c.yaml:12: sources.om.kind: must be a single value")
 	f("installation: clinic-a", "installation: [", "not YAML")
 	f("address: db1:3306", "adress: db1", "c.yaml:13: sources.om.adress: unknown key; did you mean address?", "sources.om.address: is missing")
+	f("address: db1:3306", "address: db1:mysql", `c.yaml:13: sources.om.address: "db1:mysql" is not host:port`)
+	f("sinks:\n", "http: {address: \"127.0.0.1:946x\"}\nsinks:\n", "http.address: must be host:port")
 	f("address: db1:3306", "addresses: [db1:3306, db2, db1:3306]", `c.yaml:13: sources.om.addresses: "db2" is not host:port`, `sources.om.addresses: "db1:3306" is named twice`)
 	f("address: db1:3306", "address: db1:3306\n    addresses: [db2:3306]", "c.yaml:14: sources.om.addresses: stands in the place of address")
 	f("address: db1:3306", "addresses: []", "c.yaml:13: sources.om.addresses: is missing")
