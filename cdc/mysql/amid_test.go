@@ -120,7 +120,7 @@ func TestSnapshotAmidDropOfColumn(t *testing.T) {
 		resume.Orders = ch
 		ch <- cdc.Order{ID: 1, Act: cdc.ActStart, Table: r.id("people"), Where: "id > 10"}
 		lines, last := amid(t, r, resume, "alter table people drop column note")
-		if a := last.Again[0]; a.Problem != "" || a.Rows != 10 || !slices.Contains(lines, "r people 20: id=20 name=n20") {
+		if a := last.Again[0]; a.Problem != "" || a.Rows != 10 || !strings.HasPrefix(lines[len(lines)-1], "r people 20: id=20 name=n20") {
 			t.Errorf("ended as %+v: %q", a, lines)
 		}
 	})
