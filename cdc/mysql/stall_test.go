@@ -50,7 +50,7 @@ func TestSlowSeek(t *testing.T) {
 		p.stop()
 		c := cut(t, r.cfg.Addr, 0, 0)
 		c.seek = 1500 * time.Millisecond
-		r.cfg.Addr = c.Addr().String() // a heartbeat is no less often than a busy machine has one
+		r.cfg.Addr = c.Addr().String()
 		p = r.tap(p.resume())
 		r.exec("insert into people values (2,'b',null)")
 		want(t, show(t, p.next()), "c people 2: id=2 name=b note=NULL")

@@ -192,6 +192,19 @@ func TestMixedTransactions(t *testing.T) {
 			if strings.Contains(got, "undone") || strings.Count(got, "kept") != 2 || !strings.Contains(got, "c isam 1") {
 				t.Errorf("got\n%s", got)
 			}
+			r.exec("start transaction; insert into people values (5,'undone',null); insert into isam values (5); insert into people values (6,'undone',null); rollback; insert into people values (999,'id=99',null)")
+			got = strings.Join(until(t, p), "\n")
+			if strings.Contains(got, "undone") || !strings.Contains(got, "c isam 5") {
+				t.Errorf("got\n%s", got)
+			}
+			r.exec("update isam i join people p set i.id=50, p.name='both' where i.id=5 and p.id=1; insert into people values (9999,'id=99',null)")
+			if got = strings.Join(until(t, p), "\n"); !strings.Contains(got, "c isam 50") || !strings.Contains(got, "name=both") {
+				t.Errorf("got\n%s", got)
+			}
+			r.exec("start transaction; insert into people values (7,'undone',null); update isam i join people p set i.id=51, p.name='undone' where i.id=50 and p.id=1; rollback; insert into people values (99999,'id=99',null)")
+			if got = strings.Join(until(t, p), "\n"); !strings.Contains(got, "c isam 51") || strings.Contains(got, "undone") {
+				t.Errorf("got\n%s", got)
+			}
 			r.exec("xa start 'one'; insert into people values (4,'xa',null); xa end 'one'; xa commit 'one' one phase")
 			want(t, show(t, p.next()), "c people 4: id=4 name=xa note=NULL")
 		})
