@@ -288,6 +288,7 @@ func (c *mapCutting) run(ctx context.Context) error {
 // groups yields the entities that changed and are not done.
 func (c *mapCutting) groups() iter.Seq2[*mapGroup, error] {
 	done := c.t.progress.Sources[c.s.name].Part
+	before := func(ch *mapChange) bool { return done != nil && ch.seq <= done.Seq }
 	return func(yield func(*mapGroup, error) bool) {
 		var g *mapGroup
 		end := func() bool {
@@ -311,8 +312,8 @@ func (c *mapCutting) groups() iter.Seq2[*mapGroup, error] {
 			if g == nil {
 				g = &mapGroup{table: ch.table, key: ch.key}
 			}
-			if n := len(g.changes); n > 1 && !g.table.every {
-				g.changes[n-1] = ch // only the first and the last count
+			if n := len(g.changes); n > 1 && !g.table.every && before(&g.changes[n-2]) == before(&ch) {
+				g.changes[n-1] = ch // only the first and the last count, of what may be done and of what is not
 				continue
 			}
 			g.changes = append(g.changes, ch)
@@ -356,6 +357,9 @@ func (c *mapCutting) skip(g *mapGroup, done *mapPartDone) {
 	n := 0
 	for n < len(g.changes) && g.changes[n].seq <= done.Seq {
 		n++
+	}
+	if n > 0 {
+		g.mapped = &g.changes[n-1]
 	}
 	g.changes = g.changes[n:]
 }

@@ -22,6 +22,9 @@ type mapGroup struct {
 	table   *mapTable
 	key     string
 	changes []mapChange // in the order of seq
+	// mapped is the change before them that an earlier transaction of the cut
+	// mapped; nil: none did.
+	mapped *mapChange
 	// open says that the stream of the table is not whole (it is being loaded,
 	// or has a gap): what was mapped last is in the state and not in the before
 	// images, which may show what was never seen.
@@ -274,6 +277,16 @@ func (w *mapWorker) base(ctx context.Context, g *mapGroup, first *mapStep) (mapI
 	old := first.bare || first.op == cdc.Update || first.op == cdc.Delete
 	if !g.gap && !first.bare && (!g.open || !old) {
 		return first.before, nil
+	}
+	if c := g.mapped; c != nil { // the state has it not yet
+		if c.op == cdc.Delete || c.value == nil {
+			return mapImage{}, nil
+		}
+		id, schema, env, err := w.t.schemas.split(ctx, c.value)
+		if err != nil {
+			return mapImage{}, fmt.Errorf("row of %s with seq %d: %w", g.table.id, c.seq, err)
+		}
+		return mapImage{id, schema, env.After}, nil
 	}
 	r, ok, err := w.t.db.Row(g.table.id, g.key)
 	if err != nil || !ok {
