@@ -60,7 +60,7 @@ func (db *DB) CatchUp(primary *DB, timeout time.Duration) error {
 		return fmt.Errorf("waiting for the replica: %w", err)
 	}
 	if late != 0 {
-		return fmt.Errorf("the replica has not come to %s within %s: %s", want, timeout, db.replicating())
+		return fmt.Errorf("the replica has not come to %s within %s: %s\n%s", want, timeout, db.replicating(), db.Log())
 	}
 	return nil
 }
