@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chartwire/integration/faults"
+	"chartwire/sinks/hubspot/hubspottest"
 )
 
 // alarms are critical results that are written one after the other, and how
@@ -104,10 +105,12 @@ func (a *alarms) stop() {
 
 // newAlarmed is a crew at rest, each stage held and warm behind its holder.
 func newAlarmed(t testing.TB, patients int) (*crew, *alarms) {
-	r := newRoad(t, site{patients: patients})
+	// The first load is not what is timed: a large one gets more calls than
+	// HubSpot sells.
+	r := newRoad(t, site{patients: patients, hubspot: hubspottest.Options{Limits: hubspottest.Limits{Burst: 190 + patients/100}}})
 	r.provision()
 	c := newCrew(r, nil)
-	r.until(10*time.Minute, "every patient is a contact", func() bool { return r.sim.Totals("contacts").Created >= patients })
+	r.until(10*time.Minute+time.Duration(patients)*2*time.Millisecond, "every patient is a contact", func() bool { return r.sim.Totals("contacts").Created >= patients })
 	for _, stage := range stages {
 		c.holder(stage)
 	}
