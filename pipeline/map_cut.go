@@ -164,6 +164,7 @@ func (t *mapTerm) mapCut(ctx context.Context, s *mapSource, first bool) error {
 		}
 		if o.truncate > 0 {
 			t.gone[id.Text()] = o.truncate
+			t.sweptAll(id.Text())
 		}
 	}
 	slices.Sort(done.Open)

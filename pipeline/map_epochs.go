@@ -95,7 +95,8 @@ func (t *mapTerm) sweep(ctx context.Context, s *mapSource, id state.Table, epoch
 	var chunk []*mapGroup
 	var gone []string
 	flush := func(force bool) error {
-		if len(table.maps) > 0 {
+		if len(table.maps) > 0 && len(chunk) > 0 {
+			t.progress.Sweeping[table.text] = true
 			if err := t.mapGroups(ctx, s.cut.Seq, chunk); err != nil {
 				return err
 			}
@@ -145,6 +146,12 @@ func (t *mapTerm) sweep(ctx context.Context, s *mapSource, id state.Table, epoch
 	return flush(true)
 }
 
+// sweptAll notes that no row of a table is left that a sweep would take away.
+func (t *mapTerm) sweptAll(text string) {
+	delete(t.progress.Sweeping, text)
+	delete(t.torn, text)
+}
+
 // sweepStep looks for tables whose refill after an epoch is complete and quiet,
 // and takes away what was not written again.
 func (t *mapTerm) sweepStep(ctx context.Context) (busy bool, err error) {
@@ -178,6 +185,7 @@ func (t *mapTerm) sweepStep(ctx context.Context) (busy bool, err error) {
 			delete(t.progress.Filled, text)
 			t.progress.Swept[text] = epoch
 			t.gone[text] = max(t.gone[text], epoch)
+			t.sweptAll(text)
 			return true, t.commit(ctx)
 		}
 	}

@@ -144,6 +144,9 @@ func (w *mapWorker) group(ctx context.Context, g *mapGroup) (*mapResult, error) 
 		s.before = base // it came and went; what was there before a gap has gone too
 	}
 	last := &steps[len(steps)-1]
+	if w.torn(g, last) {
+		base = mapImage{} // it is written whole, or taken away once more
+	}
 	res := &mapResult{reason: mapping.ReasonSnapshot}
 	for i := range steps {
 		if steps[i].op != cdc.Read {
@@ -161,6 +164,12 @@ func (w *mapWorker) group(ctx context.Context, g *mapGroup) (*mapResult, error) 
 	return res, nil
 }
 
+// torn says that the record of an entity that is there may be gone, whatever was
+// mapped last.
+func (w *mapWorker) torn(g *mapGroup, last *mapStep) bool {
+	return w.t.torn[g.table.text] && last.after.row != nil
+}
+
 // rests reports whether a map maps nothing now, by its `while` or `unless`.
 func (t *mapTerm) rests(m *mapping.Map) bool {
 	return m.While != nil && t.progress.Maps[mapID(m)].Off
@@ -170,6 +179,7 @@ func (t *mapTerm) rests(m *mapping.Map) bool {
 func (w *mapWorker) entity(res *mapResult, g *mapGroup, m *mapping.Map, steps []mapStep, base mapImage) error {
 	last := &steps[len(steps)-1]
 	in := last.input(g.key, base, res.reason)
+	in.Mapped = w.torn(g, last)
 	in.Today = w.t.day(m, g.key)
 	out, err := w.evaluators[m].Eval(&in)
 	if err != nil {

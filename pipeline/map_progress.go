@@ -38,6 +38,9 @@ type mapProgress struct {
 	// SweptAt holds by table the seq of the cut at which that was done.
 	SweptAt map[string]int64     `json:"swept_at,omitempty"`
 	Filled  map[string]mapFilled `json:"filled,omitempty"`
+	// Sweeping names the tables of which older rows are being taken away: of
+	// some the deletion is written.
+	Sweeping map[string]bool `json:"sweeping,omitempty"`
 	// Retry is the next offset of the topic of retry requests.
 	Retry int64     `json:"retry,omitempty"`
 	Time  time.Time `json:"time"`

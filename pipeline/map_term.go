@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"time"
 
@@ -37,8 +38,11 @@ type mapTerm struct {
 	// entries are the entries of the changelog that the open transaction
 	// writes; nil deletes.
 	entries map[string][]byte
-	// gone holds by table the newest epoch that was carried out.
+	// gone holds by table the newest epoch that was carried out, and torn names
+	// those of which another term has written deletions and did not finish: what
+	// the state says of their rows may be in no record any more.
 	gone map[string]int64
+	torn map[string]bool
 
 	// open says of which maps there are refused values whose letters may have to
 	// be closed. Workers read it.
@@ -203,6 +207,10 @@ func (t *mapTerm) loadEntries(ctx context.Context) (end int64, err error) {
 	if t.progress.Filled == nil {
 		t.progress.Filled = map[string]mapFilled{}
 	}
+	if t.progress.Sweeping == nil {
+		t.progress.Sweeping = map[string]bool{}
+	}
+	t.torn = maps.Clone(t.progress.Sweeping)
 	t.progressDone()
 	return ends[t.stateTo][0], err
 }

@@ -37,6 +37,7 @@ var mapPromises = []struct {
 	{"a foreign record", testMapForeign},
 	{"a standby takes over, warm", testMapStandby},
 	{"a table emptied, and a row that came and went", testMapEmptied},
+	{"a table emptied, killed in the middle", testMapEmptiedHalf},
 	{"equal to the reference, killed at any moment", testMapModel},
 }
 
