@@ -69,7 +69,7 @@ func TestPrepared(t *testing.T) {
 		say(t, a, "xa commit %s", r.xaName("a"))
 		txn := p.next()
 		want(t, show(t, txn), "c people 1: id=1 name=a note=NULL", "u people 1: id=1 name=a note=NULL -> id=1 name=b note=NULL")
-		if !txn.Begin || !txn.End || p.last.Position.Prepared != "" {
+		if !txn.Begin || !txn.End || strings.Contains(p.last.Position.Prepared, r.name+".people") { // others share the server
 			t.Errorf("begin %v, end %v, left prepared %q", txn.Begin, txn.End, p.last.Position.Prepared)
 		}
 		c := r.session()
@@ -242,6 +242,7 @@ func TestPreparedThatIsNowhere(t *testing.T) {
 	p.stop()
 	resume := p.resume()
 	list, err := parsePrepared(resume.Checkpoint.Position.Prepared)
+	list = slices.DeleteFunc(list, func(o prepared) bool { return !slices.Contains(o.Tables, r.name+".people") }) // others share the server
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%v, %v", list, err)
 	}
