@@ -28,8 +28,8 @@ const (
 // queries, open loop (a statement that waits for its turn has waited), the
 // server's processor time, memory, connections and what it sends, without
 // anything beside it, with a capture that follows, and with a capture that
-// follows and reads the table at a pace. The three take turns, and medians are
-// compared. Where there are two processors the database and who asks it have one
+// follows and reads the table at one of two paces. They take turns, and medians
+// are compared. Where there are two processors the database and who asks it have one
 // for themselves, since capture and broker are on other machines in life.
 func BenchmarkSource(b *testing.B) {
 	faults.Shows(b, "source-cost", "p95 of the database's own queries is measured beside the capture and a paced snapshot")
@@ -44,16 +44,21 @@ func BenchmarkSource(b *testing.B) {
 	r.drain(b, follow, 0, rows())
 	follow.rest(b)
 
-	modes := []string{"nothing", "a capture", "a paced snapshot"}
+	modes := []string{"nothing", "a capture", "a snapshot of 1,000 rows/s", "a snapshot of 5,000 rows/s"}
+	paced := func(most int) func(round int) engine {
+		return func(round int) engine {
+			return newChartwire(b, bin, r, fmt.Sprintf("paced%d-%d", most, round), pace(most))
+		}
+	}
 	beside := []func(round int) engine{
 		func(int) engine { return nil },
 		func(int) engine { return follow },
-		func(round int) engine { return newChartwire(b, bin, r, fmt.Sprintf("paced%d", round), pace) },
+		paced(1000), paced(5000),
 	}
 	felt := make([]feelings, len(modes))
 	r.mix(b, 2*time.Second) // warm
 	for round := range size("CHARTWIRE_BENCH_ROUNDS", 3) + 2 {
-		order := []int{0, 1, 2}
+		order := []int{0, 1, 2, 3}
 		if round%2 == 1 { // what comes later is not always the same
 			slices.Reverse(order)
 		}
@@ -72,13 +77,16 @@ func BenchmarkSource(b *testing.B) {
 	s.print()
 	b.ReportMetric(float64(median(felt[0].p95).Microseconds()), "p95-µs")
 	b.ReportMetric(float64(median(felt[1].p95).Microseconds()), "capture-p95-µs")
-	b.ReportMetric(float64(median(felt[2].p95).Microseconds()), "snapshot-p95-µs")
+	b.ReportMetric(float64(median(felt[2].p95).Microseconds()), "slow-snapshot-p95-µs")
+	b.ReportMetric(float64(median(felt[3].p95).Microseconds()), "snapshot-p95-µs")
 	b.ReportMetric(0, "ns/op")
 }
 
 // pace is a first read that nobody should notice: short statements, far apart,
 // and none while the server is busy.
-const pace = ", snapshot: {chunk_rows: 50, max_rows: 5000, max_threads: 16}"
+func pace(most int) string {
+	return fmt.Sprintf(", snapshot: {chunk_rows: 50, max_rows: %d, max_threads: 16}", most)
+}
 
 // apart gives the database and this process the first processor, and the broker
 // the second. It reports whether that was possible.
