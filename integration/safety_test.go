@@ -171,7 +171,8 @@ func TestSafetyThroughKill(t *testing.T) {
 // BenchmarkSafetyThroughKill is the same over CHARTWIRE_KILLS kills of each
 // stage, in an installation of CHARTWIRE_PATIENTS.
 func BenchmarkSafetyThroughKill(b *testing.B) {
-	c, a := newAlarmed(b, number(b, "CHARTWIRE_PATIENTS", 1000))
+	patients := number(b, "CHARTWIRE_PATIENTS", 1000)
+	c, a := newAlarmed(b, patients)
 	for _, stage := range stages {
 		for _, far := range []bool{false, true} {
 			b.Run(stage+" "+where(far), func(b *testing.B) {
@@ -187,5 +188,7 @@ func BenchmarkSafetyThroughKill(b *testing.B) {
 		}
 	}
 	a.stop()
-	c.equal(60 * time.Second)
+	if patients <= 10_000 { // comparing holds every record in memory, several times
+		c.equal(60 * time.Second)
+	}
 }
