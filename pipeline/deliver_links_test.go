@@ -249,6 +249,12 @@ func testLinkLate(t *testing.T, e *deliverEnv) {
 	e.send(e.linked("p", sinks.Realtime, "doctor", "D"))
 	e.eventually(soon, "the call", func() bool { return late.pending() == 0 })
 	e.send(e.linked("p", sinks.Realtime, "doctor", "E"))
+	e.arrived(late, r)
+}
+
+// arrived waits until what was late has arrived, and holds that it undoes nothing.
+func (e *deliverEnv) arrived(late *lateSink, r *runner) {
+	e.t.Helper()
 	late.wait()
 	e.linkedSoon(soon)
 	e.pending(r, 0)
@@ -268,11 +274,7 @@ func testLinkLateHalt(t *testing.T, e *deliverEnv) {
 	e.send(e.linked("p", sinks.Realtime, "doctor", "D"))
 	e.eventually(soon, "the halt", func() bool { return r.Status().Halts["om"] != "" })
 	e.send(e.linked("p", sinks.Realtime, "doctor", "E"))
-	late.wait()
-	e.linkedSoon(soon)
-	e.pending(r, 0)
-	time.Sleep(100 * time.Millisecond)
-	e.linkedSoon(0)
+	e.arrived(late, r)
 }
 
 // plainSink knows no links.
