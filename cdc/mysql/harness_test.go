@@ -225,6 +225,22 @@ func (p *tap) next() *cdc.Txn {
 	}
 }
 
+// stands waits until the position is as it should be, whatever comes meanwhile.
+func (p *tap) stands(ok func(at cdc.Position) bool) {
+	p.t.Helper()
+	for deadline := time.After(patience); !ok(p.last.Position); {
+		select {
+		case txn, open := <-p.txns:
+			if !open {
+				p.t.Fatalf("the stream ended: %v", p.err)
+			}
+			p.note(txn)
+		case <-deadline:
+			p.t.Fatalf("the position stays at %s:%d", p.last.Position.File, p.last.Position.Offset)
+		}
+	}
+}
+
 func (p *tap) note(txn *cdc.Txn) {
 	p.last = txn.Checkpoint
 	for id, l := range txn.Loads {

@@ -160,16 +160,7 @@ func TestRotationWhileIdle(t *testing.T) {
 		p = r.tap(p.resume())
 		before := p.last.Position.File
 		r.exec("flush logs")
-		waitFor(t, func() bool {
-			for {
-				select {
-				case txn := <-p.txns:
-					p.note(txn)
-				default:
-					return p.last.Position.File != before && p.last.Position.Offset > 4
-				}
-			}
-		})
+		p.stands(func(at cdc.Position) bool { return at.File != before && at.Offset > 4 })
 		p.stop()
 		files := logFiles(t, r)
 		r.exec("purge binary logs to '" + files[len(files)-1] + "'")

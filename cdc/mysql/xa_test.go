@@ -203,14 +203,7 @@ func TestPreparedAndPurged(t *testing.T) {
 			r.exec("flush binary logs; insert into people values (61,'between',null); flush binary logs")
 			p.next()
 			files := logFiles(t, r)
-			for p.last.Position.File != files[len(files)-1] {
-				select {
-				case txn := <-p.txns:
-					p.note(txn)
-				case <-time.After(patience):
-					t.Fatalf("the position stays at %s", p.last.Position.File)
-				}
-			}
+			p.stands(func(at cdc.Position) bool { return at.File == files[len(files)-1] })
 			p.stop()
 			waitFor(t, func() bool {
 				_, err := r.sql.Exec("purge binary logs to '" + files[len(files)-1] + "'")

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"chartwire/cdc"
 	"chartwire/integration/faults"
 
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -54,16 +55,7 @@ func TestPreparedAndCompressed(t *testing.T) {
 		for _, name := range []string{"a", "b"} {
 			say(t, c, "xa start %[1]s; insert into people values (1,'a','%[2]s'); savepoint s; insert into people values (2,'u',null); rollback to s; update people set name='b'; xa end %[1]s; xa prepare %[1]s", r.xaName(name), note)
 			if name == "b" {
-				waitFor(t, func() bool {
-					for {
-						select {
-						case txn := <-p.txns:
-							p.note(txn)
-						default:
-							return strings.Contains(p.last.Position.Prepared, r.name)
-						}
-					}
-				})
+				p.stands(func(at cdc.Position) bool { return strings.Contains(at.Prepared, r.name) })
 				p.stop()
 				p = r.tap(p.resume())
 			}
