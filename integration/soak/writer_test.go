@@ -22,7 +22,8 @@ type writer struct {
 	conn *sql.Conn
 	// pending are the tags of the open transaction that a rollback takes back.
 	pending map[int64]int64
-	whole   bool // on tables with transactions only
+	whole   bool  // on tables with transactions only
+	changed int64 // rows, by the transaction at hand
 }
 
 // write does transactions until enough is closed, and a number at least.
@@ -147,18 +148,24 @@ func (w *writer) step(ctx context.Context) error {
 	return nil
 }
 
-// xa is a transaction of two phases, on the tables that have them. One whose
-// second phase did not come is ended when the run is.
+// xa is a transaction of two phases, on the tables that have them. Its name says
+// how it is to end: one whose second phase did not come ends so when the run does,
+// as its coordinator would repeat what it decided. MariaDB that is killed amid a
+// second phase has it in the log and the transaction prepared. Nothing is not
+// prepared: MariaDB would log it after the engine has it, and a kill in between
+// leaves what a capture that starts later has to halt at.
 func (w *writer) xa(ctx context.Context) error {
 	w.whole = true
 	defer func() { w.whole = false }()
 	if !slices.ContainsFunc(w.run.tables, func(t *table) bool { return t.engine == "InnoDB" }) {
 		return nil
 	}
-	id := fmt.Sprintf("'%s-%d'", w.run.name, w.run.tags.Add(1))
+	how := []string{"commit", "commit", "rollback"}[w.d.IntN(3)]
+	id := fmt.Sprintf("'%s-%d-%s'", w.run.name, w.run.tags.Add(1), how)
 	if err := w.exec(ctx, "xa start "+id); err != nil {
 		return err
 	}
+	w.changed = 0
 	for range 1 + w.d.IntN(3) {
 		if err := w.statement(ctx, false); err != nil {
 			return err
@@ -167,19 +174,18 @@ func (w *writer) xa(ctx context.Context) error {
 	if err := w.exec(ctx, "xa end "+id); err != nil {
 		return err
 	}
-	end, kept := "xa commit "+id, w.d.IntN(3) > 0
-	if !kept {
-		end = "xa rollback " + id
+	if w.changed == 0 {
+		return w.exec(ctx, "xa rollback "+id)
 	}
 	if err := w.exec(ctx, "xa prepare "+id); err != nil {
 		return err
 	}
 	time.Sleep(time.Duration(w.d.IntN(int(w.run.rest))))
-	if err := w.exec(ctx, end); err != nil {
+	if err := w.exec(ctx, "xa "+how+" "+id); err != nil {
 		return err
 	}
 	w.run.world.counts.add("XA", 1)
-	if kept {
+	if how == "commit" {
 		w.sure()
 	}
 	return nil
@@ -206,10 +212,10 @@ func (r *run) settle() error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	for i, id := range ids {
-		end := []string{"commit", "rollback"}[i%2]
-		r.log("xa %s '%s'", end, id)
-		if _, err := r.pool().Exec(fmt.Sprintf("xa %s '%s'", end, id)); err != nil {
+	for _, id := range ids {
+		end := "xa " + id[strings.LastIndexByte(id, '-')+1:] + " '" + id + "'"
+		r.log("%s", end)
+		if _, err := r.pool().Exec(end); err != nil {
 			return err
 		}
 	}
@@ -291,12 +297,12 @@ func (w *writer) statement(ctx context.Context, alone bool) error {
 		w.pending[tag] = -1
 		return err
 	}
-	if !counted {
-		return nil
-	}
 	n, err := res.RowsAffected()
 	if err != nil {
 		return err
+	}
+	if w.changed += n; !counted {
+		return nil
 	}
 	if alone || t.engine == "MyISAM" {
 		w.run.wrote(tag, n)
