@@ -376,7 +376,7 @@ func (f *follower) statementEvent(e *event, body []byte, text, database string) 
 		f.g.stamp = time.Unix(int64(e.time), 0)
 	}
 	if !f.g.begun {
-		_, _ = f.g.sum.Write(body)
+		f.g.said(&q, body)
 	}
 	if err := f.query(&q, text, database); err != nil || f.g.begun {
 		return err

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -28,4 +29,19 @@ func (g *group) reset(b begin, file string, start uint64) {
 	*g = group{open: true, begun: false, prepared: b.prepared, anonymous: b.anonymous, id: b.id, file: file, start: start,
 		commitTime: b.time, stamp: b.time}
 	g.sum.Reset()
+}
+
+// said adds a statement that changed tables to the sum, as far as replicas say it
+// in the same words: MariaDB's log DROP TABLE with IF EXISTS, and MySQL's nothing
+// of a DROP TRIGGER IF EXISTS of none.
+func (g *group) said(q *query, body []byte) {
+	switch {
+	case q.kind != queryTable:
+	case slices.ContainsFunc(q.effects, func(e effect) bool { return e.kind != effectDrop }):
+		_, _ = g.sum.Write(body)
+	default:
+		for _, e := range q.effects {
+			_, _ = g.sum.WriteString("drop " + e.table.Database + "\x00" + e.table.Name + "\x00")
+		}
+	}
 }
