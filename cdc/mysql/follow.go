@@ -42,7 +42,9 @@ type follower struct {
 	settled func() error               // the place moved, with no transaction open
 	// decided is the commit of an XA transaction, whose events may be at hand.
 	decided func(p *prepared, events []event) error
-	broken  func() error // the file before this one was not closed
+	// repeated is one of a transaction that is not prepared as the log has it.
+	repeated func(xid string) error
+	broken   func() error // the file before this one was not closed
 
 	closed bool // the server ended the file at hand
 	torn   bool // it did not, and the next one begins

@@ -32,6 +32,7 @@ func quietFollower(maria bool) (f *follower, ends *int) {
 	f.query = func(*query, string, string) error { return nil }
 	f.ended = func(bool) error { *ends++; return nil }
 	f.decided = func(*prepared, []event) error { return nil }
+	f.repeated = func(string) error { return nil }
 	return f, new(int)
 }
 

@@ -56,5 +56,6 @@ func (st *stream) observer(at place, pos position) *follower {
 	f.rows = func(*table, *rowsEvent) error { return nil }
 	f.query = func(*query, string, string) error { return nil }
 	f.decided = func(*prepared, []event) error { return nil }
+	f.repeated = func(string) error { return nil }
 	return f
 }

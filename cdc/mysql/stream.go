@@ -187,6 +187,10 @@ func (st *stream) session(ctx context.Context) error {
 	}
 	st.hook()
 	st.f.decided = func(p *prepared, events []event) error { return st.decided(ctx, p, events) }
+	st.f.repeated = func(xid string) error {
+		_, err := st.repeated(ctx, xid)
+		return err
+	}
 	st.out.restart(st.done)
 	st.snap = newSnapshotter(st.s, st.v)
 	st.wake = time.NewTimer(time.Hour)

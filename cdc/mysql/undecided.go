@@ -55,19 +55,15 @@ func (st *stream) search(ctx context.Context, list []prepared, before place) err
 	}
 	inTime, cancel := context.WithTimeout(ctx, seekTimeout)
 	defer cancel()
-	files, err := logs(st.side)
+	ends, err := st.filesBefore(before)
 	if err != nil {
 		return err
 	}
-	for i := len(files) - 1; i >= 0 && len(open) > 0; i-- {
-		end := files[i]
-		if end.file == before.file {
-			end = before
+	for _, end := range ends {
+		if len(open) == 0 {
+			break
 		}
-		if end.compare(before) > 0 {
-			continue
-		}
-		left, err := st.preparedIn(inTime, end, open)
+		left, err := st.preparedIn(inTime, end, open, func(*prepared) {})
 		if ctx.Err() == nil && inTime.Err() != nil || cdc.HaltCode(err) != "" {
 			st.log.Warn("not all prepared transactions were found in the log: one that is committed later will stop the capture", "source", st.s.cfg.Name, "file", end.file, "err", err.Error())
 			return nil
@@ -90,9 +86,78 @@ func (st *stream) search(ctx context.Context, list []prepared, before place) err
 	return nil
 }
 
+// filesBefore gives the files of the log before a place, the newest first, each
+// with where it ends or the place is.
+func (st *stream) filesBefore(before place) ([]place, error) {
+	files, err := logs(st.side)
+	if err != nil {
+		return nil, err
+	}
+	var ends []place
+	for _, end := range slices.Backward(files) {
+		if end.file == before.file {
+			end = before
+		}
+		if end.compare(before) <= 0 {
+			ends = append(ends, end)
+		}
+	}
+	return ends, nil
+}
+
+// repeated is the commit of a transaction that is not prepared as the log has it.
+// MariaDB that was killed amid a commit may have it in the log, and come up with
+// the transaction as prepared as it was, for its coordinator to commit again.
+// Only now are its rows in the tables: a chunk that was read in between has what
+// they were before, so its tables are read again.
+// It says whether it was committed before.
+func (st *stream) repeated(ctx context.Context, xid string) (bool, error) {
+	inTime, cancel := context.WithTimeout(ctx, seekTimeout)
+	defer cancel()
+	ends, err := st.filesBefore(place{st.f.g.file, st.f.g.start})
+	if err != nil {
+		return false, err
+	}
+	committed, known := false, prepared{}
+	for _, end := range ends {
+		left, err := st.preparedIn(inTime, end, []prepared{{XID: xid}}, func(p *prepared) {
+			if p.XID == xid {
+				committed, known = true, *p
+			}
+		})
+		if ctx.Err() == nil && inTime.Err() != nil || cdc.HaltCode(err) != "" {
+			st.log.Warn("a prepared transaction was committed that the log before it does not have: whether it was committed before could not be found out", "source", st.s.cfg.Name, "file", end.file, "err", err.Error())
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if i := slices.IndexFunc(left, func(p prepared) bool { return p.XID == xid && p.known() }); i >= 0 {
+			known = left[i]
+		}
+		if known.known() {
+			break
+		}
+	}
+	if !committed {
+		return false, nil
+	}
+	if !known.known() {
+		return true, st.unknownPrepared(xid)
+	}
+	for id, l := range st.loads {
+		if slices.Contains(known.Tables, id.String()) && !l.state.IsHeld() {
+			st.log.Info("a prepared transaction was committed again, as after a server's end amid its commit; reading its table again", "source", st.s.cfg.Name, "table", id.String())
+			st.reload(l)
+		}
+	}
+	return true, nil
+}
+
 // preparedIn reads one file of the log, up to a place, and gives what was
-// prepared in it, or before it as the caller says, and not decided.
-func (st *stream) preparedIn(ctx context.Context, end place, before []prepared) ([]prepared, error) {
+// prepared in it, or before it as the caller says, and not decided; what was
+// committed is told.
+func (st *stream) preparedIn(ctx context.Context, end place, before []prepared, committed func(*prepared)) ([]prepared, error) {
 	from := origin{at: place{end.file, 4}}
 	pos := position{byID: st.f.pos.byID, server: st.v.identity, set: gtidSet{maria: st.v.maria}}
 	pos.setPrepared(before)
@@ -109,6 +174,10 @@ func (st *stream) preparedIn(ctx context.Context, end place, before []prepared) 
 		if f.g.prepared {
 			f.note(t)
 		}
+		return nil
+	}
+	f.decided = func(p *prepared, _ []event) error {
+		committed(p)
 		return nil
 	}
 	f.still = func() error {

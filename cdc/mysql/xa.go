@@ -148,6 +148,10 @@ func (f *follower) decision(e *event, q *query) error {
 			}
 		}
 		f.pos.setPrepared(f.pos.without(q.name))
+	} else if q.kind == queryXACommit {
+		if err := f.repeated(q.name); err != nil {
+			return err
+		}
 	}
 	f.held.forget(q.name)
 	return f.end(e, true)
@@ -257,8 +261,10 @@ func (st *stream) decided(ctx context.Context, p *prepared, events []event) erro
 		p = &found[0]
 	}
 	if !p.known() {
-		return cdc.Haltf(HaltXA, "at %s the transaction %s is committed, which was prepared before the capture began, and not found in the log: its rows are not known; "+
-			"skip it, which reads the tables again", st.f.at, p.XID)
+		if before, err := st.repeated(ctx, p.XID); before || err != nil {
+			return err
+		}
+		return st.unknownPrepared(p.XID)
 	}
 	st.replaying = true
 	defer func() { st.replaying = false }()
@@ -354,6 +360,11 @@ func (st *stream) gone(p *prepared, err error) error {
 		return err
 	}
 	return st.lostPrepared(p, err)
+}
+
+func (st *stream) unknownPrepared(xid string) error {
+	return cdc.Haltf(HaltXA, "at %s the transaction %s is committed, which was prepared before the capture began, and not found in the log: its rows are not known; "+
+		"skip it, which reads the tables again", st.f.at, xid)
 }
 
 func (st *stream) lostPrepared(p *prepared, err error) error {
