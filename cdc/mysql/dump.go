@@ -16,6 +16,10 @@ type origin struct {
 	at  place
 	set gtidSet
 	all bool // the set is empty, and means the log's very start
+	// hole says that the transaction which the set ends with may have none of its
+	// own in this server's log (MariaDB): it was empty, or the log is compared
+	// anyway.
+	hole bool
 }
 
 // dump asks the server for its log and starts to read it. The connection is
@@ -38,7 +42,11 @@ func (s *Source) startDump(c *conn, v *server, from origin, id uint32) error {
 		"@master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum, "+
 		"@@SESSION.net_write_timeout = 600", period, period)
 	if v.maria {
-		settings += ", @mariadb_slave_capability = 4, @slave_gtid_strict_mode = 1"
+		strict := 1
+		if from.hole {
+			strict = 0
+		}
+		settings += fmt.Sprintf(", @mariadb_slave_capability = 4, @slave_gtid_strict_mode = %d", strict)
 		if from.at.isZero() {
 			settings += ", @slave_connect_state = " + text(from.set.String())
 		}

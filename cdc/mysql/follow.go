@@ -197,6 +197,7 @@ func (f *follower) end(e *event, committed bool) error {
 		f.g.commitTime = time.Unix(int64(e.time), 0)
 	}
 	f.g.open, f.exact = false, true
+	f.g.lost = f.g.lost || !committed
 	f.pos.commit(&f.g, f.at)
 	return f.ended(committed)
 }
@@ -290,8 +291,7 @@ func (f *follower) rowsEvent(k rowsKind, e *event) error {
 	if int(r.columns) != len(t.m.types) {
 		return f.damaged(fmt.Errorf("rows of %d columns for %s, which has %d", r.columns, t.name, len(t.m.types)))
 	}
-	f.g.table = t.name
-	_, _ = f.g.sum.Write(r.images)
+	f.g.images(t.name, r.images)
 	return f.rows(t, r)
 }
 
@@ -374,7 +374,12 @@ func (f *follower) statementEvent(e *event, body []byte, text, database string) 
 	if !f.g.open {
 		return f.outside()
 	}
-	if f.g.stamp.IsZero() {
+	switch {
+	case q.kind == querySave:
+		f.g.save(q.name)
+	case q.kind == queryBack:
+		f.g.back(q.name)
+	case f.g.stamp.IsZero():
 		f.g.stamp = time.Unix(int64(e.time), 0)
 	}
 	if !f.g.begun {

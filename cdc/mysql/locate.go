@@ -181,7 +181,7 @@ func (st *stream) resumeMaria() (from, check origin, err error) {
 	if missing := v.executed.missing(&p.set); !missing.isZero() {
 		return from, check, st.lacking(&p.set, &missing)
 	}
-	from.set = p.set
+	from.set, from.hole, check.hole = p.set, p.last.Sum == 0, true
 	if check.set, err = parseGTIDs(true, p.last.Before); err != nil {
 		return from, check, err
 	}

@@ -138,6 +138,7 @@ func (f *follower) decision(e *event, q *query) error {
 	if q.name == "" {
 		return f.damaged(errors.New("an XA statement whose transaction cannot be read"))
 	}
+	f.g.said(q, nil)
 	if one := f.pos.find(q.name); one != nil {
 		if one.XID == anyXID {
 			one = &prepared{XID: q.name}
