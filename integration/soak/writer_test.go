@@ -99,14 +99,15 @@ func (w *writer) connected(ctx context.Context) error {
 	return nil
 }
 
-// expected errors are those of writers that meet each other, DDL and restarts.
+// expected errors are those of writers that meet each other, DDL, restarts and kills.
 func expected(err error) bool {
 	var e *mysql.MySQLError
 	if !errors.As(err, &e) {
 		return true // the connection broke
 	}
 	switch e.Number {
-	case 1785, 1399, 1397, 1402, 1613, 1614, 1054, 1060, 1091, 1136, 1146, 1050, 1051, 1062, 1205, 1213, 1412, 1317, 1053, 1927, 1290, 1836, 4031, 1265, 1020:
+	case 1785, 1399, 1397, 1402, 1613, 1614, 1054, 1060, 1091, 1136, 1146, 1050, 1051, 1062, 1205, 1213, 1412, 1317, 1053, 1927, 1290, 1836, 4031, 1265, 1020,
+		126, 127, 145, 1034, 1194, 1195: // MyISAM's, from a kill until it is repaired
 		return true
 	}
 	return false
