@@ -7,15 +7,24 @@ import (
 
 	"chartwire/cdc"
 	"chartwire/integration/faults"
+	"chartwire/integration/servers"
 )
+
+// fresh is a rig on a server that no other test spoils, and read up to its end.
+func fresh(t *testing.T, k kind) (*rig, *tap) {
+	t.Helper()
+	r := rigOn(t, servers.Database(t, k.flavor), people+"InnoDB", "people")
+	p := r.tap(cdc.Resume{})
+	p.loaded()
+	return r, p
+}
 
 // A replica that writes a transaction into its own log has the same of it as its
 // primary, as far as a fingerprint goes, though it may say it in other words.
 func TestFingerprintOfReplica(t *testing.T) {
 	faults.Shows(t, "gtid-failover", "is not taken for another history where the last thing read was a statement that replicas log in other words (MariaDB: DROP TABLE IF EXISTS)")
 	byID(t, func(t *testing.T, k kind) {
-		r, p := own(t, k)
-		p = r.tap(p.resume())
+		r, p := fresh(t, k)
 		replica := replicaOf(t, k, r.db)
 		must(t, replica.CatchUp(r.db, patience))
 		cfg := r.cfg
@@ -80,9 +89,9 @@ func TestFingerprintOfReplica(t *testing.T) {
 func TestFailoverBehindEmpty(t *testing.T) {
 	t.Parallel()
 	faults.Shows(t, "gtid-failover", "goes on where the last thing read, or the one before it, was an empty transaction, which a replica of MariaDB does not log")
-	r, p := own(t, maria)
-	r.exec("create table isam2 (id int primary key) engine=MyISAM")
-	p = r.tap(p.resume())
+	r, p := fresh(t, maria)
+	r.exec("create table isam2 (id int primary key) engine=MyISAM; insert into people values (1,'a',null)")
+	p.next()
 	replica := replicaOf(t, maria, r.db)
 	empty := "begin; savepoint s; delete from people where id=1; replace into isam2 values (1); rollback to s; commit"
 	for i, behind := range []string{"do 0", "insert into people values (71,'behind',null)"} {
