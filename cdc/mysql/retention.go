@@ -68,6 +68,21 @@ func (r *retention) askHosted(c *conn, rds bool) error {
 	return nil
 }
 
+// askAgain asks once in a while for what may change at a server that is read on
+// and on: how long it keeps its log, and what its clock says.
+func (st *stream) askAgain() (err error) {
+	if st.readTime.Sub(st.keepsAt) <= st.s.askAgain {
+		return nil
+	}
+	if st.v.offset, err = clock(st.side); err == nil {
+		err = st.askKept(st.side.ctx)
+	}
+	if err != nil {
+		return st.s.explain(err)
+	}
+	return nil
+}
+
 // askKept notes how long the server keeps its log.
 func (st *stream) askKept(ctx context.Context) (err error) {
 	st.keeps, err = st.kept(ctx)

@@ -21,7 +21,7 @@ type Source struct {
 	purged   atomic.Uint64 // the bits of a float64: seconds
 	stuck    atomic.Pointer[Stuck]
 	waiting  atomic.Pointer[SnapshotStatus]
-	askAgain time.Duration   // how often what a person may change at the server is asked while it is quiet
+	askAgain time.Duration   // how often what may change at the server is asked while it is read
 	mark     func(mark) mark // tests use another mark, to see that it is wrong
 }
 

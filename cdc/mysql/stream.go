@@ -298,10 +298,8 @@ func (st *stream) hook() {
 		if st.f.at.compare(st.f.exactFrom) >= 0 { // there is nothing left to break off at
 			st.unstuck()
 		}
-		if time.Since(st.keepsAt) > st.s.askAgain {
-			if err := st.askKept(st.side.ctx); err != nil {
-				return st.s.explain(err)
-			}
+		if err := st.askAgain(); err != nil {
+			return err
 		}
 		if err := st.heartbeat(); err != nil {
 			return err
@@ -364,6 +362,9 @@ func (st *stream) ended(committed bool) error {
 		return err
 	}
 	st.s.metrics.transactions.Inc()
+	if err := st.askAgain(); err != nil {
+		return err
+	}
 	if st.out.quiet() && st.readTime.Sub(st.yielded) < quiet {
 		st.unsaid = true
 		return st.between()
