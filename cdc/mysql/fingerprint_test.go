@@ -116,4 +116,18 @@ func TestFailoverBehindEmpty(t *testing.T) {
 		r.cfg.Addr = back
 		p = r.tap(q.resume())
 	}
+	// The primary ends behind one, and its replica goes on by itself.
+	r.exec(empty)
+	must(t, replica.CatchUp(r.db, patience))
+	id, err := r.db.Executed()
+	must(t, err)
+	p.stands(func(at cdc.Position) bool { return at.GTID == id })
+	p.stop()
+	r.db.Kill()
+	must(t, replica.Promote())
+	r.cfg.Addr = replica.Addr
+	q := r.tap(p.resume())
+	q.stands(func(at cdc.Position) bool { return at.Server != "" && at.Server != p.last.Position.Server })
+	r.on(replica, "insert into people values (90,'promoted',null)")
+	want(t, show(t, q.next()), "c people 90: id=90 name=promoted note=NULL")
 }

@@ -178,10 +178,14 @@ func findPlace(files []place, at place) error {
 // exact and needs no search, and otherwise by ids.
 func (st *stream) resumeMaria() (from, check origin, err error) {
 	p, v := &st.f.pos, st.v
-	if missing := v.executed.missing(&p.set); !missing.isZero() {
+	from.set, from.hole, check.hole = p.set, p.last.Sum == 0, true
+	missing := v.executed.missing(&p.set)
+	if from.hole { // what the position ends with may have been empty
+		missing = v.applied.missing(&missing)
+	}
+	if !missing.isZero() {
 		return from, check, st.lacking(&p.set, &missing)
 	}
-	from.set, from.hole, check.hole = p.set, p.last.Sum == 0, true
 	if check.set, err = parseGTIDs(true, p.last.Before); err != nil {
 		return from, check, err
 	}

@@ -18,6 +18,7 @@ type server struct {
 	sums     bool    // events carry checksums: of the newest log file, whose format description says it again
 	executed gtidSet // MySQL: gtid_executed; MariaDB: gtid_binlog_pos
 	purged   gtidSet // MySQL only
+	applied  gtidSet // MariaDB only: gtid_slave_pos, with what was empty and is not in its log
 	// offset is what to add to the server's clock to have ours.
 	offset time.Duration
 }
@@ -73,11 +74,14 @@ func (v *server) askMaria(c *conn) error {
 	}
 	v.identity = strings.TrimSuffix("mariadb:"+id+":"+uid, ":")
 	v.gtid = true
-	text, err := c.value("SELECT @@gtid_binlog_pos")
+	r, err := c.query("SELECT @@gtid_binlog_pos, @@gtid_slave_pos")
 	if err != nil {
 		return err
 	}
-	v.executed, err = parseGTIDs(true, text)
+	if v.executed, err = parseGTIDs(true, r[0][0]); err != nil {
+		return err
+	}
+	v.applied, err = parseGTIDs(true, r[0][1])
 	return err
 }
 
