@@ -136,7 +136,7 @@ func TestTimeOfTransactionWithoutEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := &stream{s: s, log: s.cfg.Log, v: &server{maria: true}, selected: s.selected, loads: map[cdc.TableID]*load{}, readTime: time.Now()}
+	st := &stream{s: s, log: s.cfg.Log, v: &server{maria: true}, selected: s.selected, loads: map[cdc.TableID]*load{}, readTime: time.Now(), keepsAt: time.Now()}
 	fo, _ := quietFollower(true)
 	st.f = *fo
 	st.hook()
