@@ -16,6 +16,7 @@ import (
 	"chartwire/schemas"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -191,6 +192,7 @@ func (s *stand) rows() []row {
 			s.Fatal(err)
 		}
 		topic := s.topics.Rows("bank", table.ID())
+		s.ended(topic)
 		if _, err := broker.Scan(s.Context(), s.conn, func(r *kgo.Record) error {
 			got, err := decodeRow(schema, r)
 			if err != nil {
@@ -219,6 +221,34 @@ func (s *stand) rows() []row {
 		}
 	}
 	return out
+}
+
+// ended waits until no transaction is open in a topic, as a broker answers that one
+// is committed before it has written so into every partition; but not for one that
+// somebody left open.
+func (s *stand) ended(topic string) {
+	s.Helper()
+	cl, err := s.conn.Client()
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(5 * time.Millisecond) {
+		all, err := adm.ListEndOffsets(s.Context(), topic)
+		committed, cerr := adm.ListCommittedOffsets(s.Context(), topic)
+		if err := errors.Join(err, cerr, all.Error(), committed.Error()); err != nil {
+			s.Fatal(err)
+		}
+		open := false
+		all.Each(func(o kadm.ListedOffset) {
+			c, _ := committed.Lookup(o.Topic, o.Partition)
+			open = open || c.Offset < o.Offset
+		})
+		if !open {
+			return
+		}
+	}
 }
 
 func decodeRow(schema *schemas.RowSchema, r *kgo.Record) (got row, err error) {
