@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -102,13 +103,17 @@ func (r *run) start(child bool) (*process, error) {
 	return p, nil
 }
 
-func (r *run) proxy(upstream string) (*toxiproxy.Proxy, error) {
-	p := toxiproxy.NewProxy(r.world.toxi, "soak", "127.0.0.1:0", upstream)
-	if err := p.Start(); err != nil {
-		return nil, err
+// proxy listens below the ports that systems give to connections: one that is cut
+// listens there again, and would find a connection's in use.
+func (r *run) proxy(upstream string) (p *toxiproxy.Proxy, err error) {
+	for range 20 {
+		p = toxiproxy.NewProxy(r.world.toxi, "soak", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)), upstream)
+		if err = p.Start(); err == nil {
+			r.cleanup = append(r.cleanup, p.Stop)
+			return p, nil
+		}
 	}
-	r.cleanup = append(r.cleanup, p.Stop)
-	return p, nil
+	return nil, err
 }
 
 // childSpec names the environment variable that makes this binary a capture.
