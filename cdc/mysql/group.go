@@ -77,12 +77,13 @@ func (s *same) said(q *query, body []byte) {
 	}
 }
 
-// checksum is 0 for nothing: such a transaction need not be in a replica's log.
-func (s *same) checksum() uint64 {
-	if !s.content {
+// checksum is 0 for nothing, which need not be in a replica's log, and where it is
+// not known what a replica has.
+func (g *group) checksum() uint64 {
+	if g.lost || !g.content {
 		return 0
 	}
-	return max(1, s.sum.Sum64())
+	return max(1, g.sum.Sum64())
 }
 
 func (g *group) save(name string) {

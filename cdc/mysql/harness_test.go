@@ -228,7 +228,15 @@ func (p *tap) next() *cdc.Txn {
 // stands waits until the position is as it should be, whatever comes meanwhile.
 func (p *tap) stands(ok func(at cdc.Position) bool) {
 	p.t.Helper()
-	for deadline := time.After(patience); !ok(p.last.Position); {
+	p.await(func() bool { return ok(p.last.Position) }, func() string {
+		return fmt.Sprintf("the position stays at %s:%d", p.last.Position.File, p.last.Position.Offset)
+	})
+}
+
+// await takes what comes until something is so.
+func (p *tap) await(ok func() bool, otherwise func() string) {
+	p.t.Helper()
+	for deadline := time.After(patience); !ok(); {
 		select {
 		case txn, open := <-p.txns:
 			if !open {
@@ -236,7 +244,7 @@ func (p *tap) stands(ok func(at cdc.Position) bool) {
 			}
 			p.note(txn)
 		case <-deadline:
-			p.t.Fatalf("the position stays at %s:%d", p.last.Position.File, p.last.Position.Offset)
+			p.t.Fatal(otherwise())
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"chartwire/cdc"
 	"chartwire/cdc/mysql/image"
@@ -15,18 +14,7 @@ import (
 // held waits until a table is held.
 func (p *tap) held(id cdc.TableID, code string) cdc.Held {
 	p.t.Helper()
-	deadline := time.After(patience)
-	for p.loads[id].Held.Code == "" {
-		select {
-		case txn, ok := <-p.txns:
-			if !ok {
-				p.t.Fatalf("the stream ended: %v", p.err)
-			}
-			p.note(txn)
-		case <-deadline:
-			p.t.Fatalf("%s is not held", id)
-		}
-	}
+	p.await(func() bool { return p.loads[id].Held.Code != "" }, func() string { return id.String() + " is not held" })
 	h := p.loads[id].Held
 	if h.Code != code || !strings.Contains(h.Text, id.String()) || h.Since.IsZero() {
 		p.t.Errorf("held by %+v, want %s", h, code)

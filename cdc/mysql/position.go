@@ -48,9 +48,6 @@ func parsePosition(maria bool, c cdc.Position) (position, error) {
 // commit moves the position behind a transaction that ends at.
 func (p *position) commit(g *group, at place) {
 	last := cdc.Fingerprint{Time: g.stamp, Table: g.table, Sum: g.checksum(), Start: g.start}
-	if g.lost {
-		last.Sum = 0
-	}
 	if at.file != g.file {
 		last.Start = 0
 	}
